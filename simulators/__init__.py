@@ -1,0 +1,1 @@
+"""Stateful simulators of ThousandEyes and PagerDuty that run on virtual time."""

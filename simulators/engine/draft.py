@@ -1,0 +1,300 @@
+"""A decision in the making: it reads the world plus its own writes, and nothing is applied until it is done.
+
+A vendor's verb is a plain function of a :class:`Draft`. It reads rows, puts rows and names effects (schedule, cancel,
+send, record); the world then applies the resulting :class:`Decision` at once, or not at all when the verb raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from simulators.engine.agenda import Agenda, Timer
+from simulators.engine.ids import Shape
+from simulators.engine.tables import MissingRow, RowT, Table, TableKey
+
+SEND = "send"
+_ABSENT: Any = object()
+
+KnobsT = TypeVar("KnobsT")
+
+
+@dataclass(frozen=True, slots=True)
+class KnobsRow:
+    """A vendor's knobs: one frozen value of a class of the vendor's own; ``id`` is the class name."""
+
+    id: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """How many ids of one purpose were drawn."""
+
+    id: str
+    value: int
+
+
+KNOBS: TableKey[KnobsRow] = TableKey("engine.knobs")
+COUNTERS: TableKey[Counter] = TableKey("engine.counters")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request to be made: absolute ``url``, header pairs, raw ``body``, ``timeout`` in microseconds."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    timeout: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request: an HTTP ``status`` with headers and body, or ``error`` in words when none arrived."""
+
+    status: int | None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Effect: add an agenda entry, replacing the one with the same (owner, kind, key)."""
+
+    due: int
+    owner: str
+    kind: str
+    key: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Effect: remove an agenda entry."""
+
+    owner: str
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Effect: make a request outside the lock; its outcome comes back to ``owner`` together with ``tag``."""
+
+    owner: str
+    tag: Any
+    request: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Effect: write a journal entry."""
+
+    kind: str
+    subject: str
+    data: Mapping[str, Any]
+
+
+Effect = Schedule | Cancel | Send | Record
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a draft came to: rows to put (``None`` deletes) and effects, in order."""
+
+    puts: Mapping[TableKey[Any], Mapping[str, Any]]
+    effects: tuple[Effect, ...]
+
+
+class View(Protocol):
+    """Reading access to a world's state at one moment."""
+
+    @property
+    def now(self) -> int:
+        """Virtual time in microseconds UTC."""
+
+    @property
+    def seed(self) -> int:
+        """The world's seed."""
+
+    def get(self, table: TableKey[RowT], id: str) -> RowT | None:
+        """Return a row or ``None``."""
+
+    def need(self, table: TableKey[RowT], id: str) -> RowT:
+        """Return a row or raise :class:`~simulators.engine.tables.MissingRow`."""
+
+    def find(self, table: TableKey[RowT], index: str, value: Hashable) -> list[RowT]:
+        """Return the rows with ``value`` in ``index``, in insertion order."""
+
+    def all(self, table: TableKey[RowT]) -> Iterator[RowT]:
+        """Yield every row in insertion order."""
+
+    def count(self, table: TableKey[RowT]) -> int:
+        """Return the number of rows."""
+
+    def knobs(self, kind: type[KnobsT]) -> KnobsT:
+        """Return the world's knobs of this class (its defaults when none were given)."""
+
+    def timer(self, owner: str, kind: str, key: str) -> Timer | None:
+        """Return an agenda entry or ``None``."""
+
+
+class Committed:
+    """The committed state of a world as a :class:`View`."""
+
+    __slots__ = ("_agenda", "_tables", "now", "seed")
+
+    def __init__(self, tables: Mapping[TableKey[Any], Table[Any]], agenda: Agenda, seed: int, now: int) -> None:
+        self._tables = tables
+        self._agenda = agenda
+        self.seed = seed
+        self.now = now
+
+    def get(self, table: TableKey[RowT], id: str) -> RowT | None:
+        """Return a row or ``None``."""
+        return cast("RowT | None", self._tables[table].get(id))
+
+    def need(self, table: TableKey[RowT], id: str) -> RowT:
+        """Return a row or raise :class:`MissingRow`."""
+        row = self.get(table, id)
+        if row is None:
+            raise MissingRow(f"{table.name} has no row {id!r}")
+        return row
+
+    def find(self, table: TableKey[RowT], index: str, value: Hashable) -> list[RowT]:
+        """Return the rows with ``value`` in ``index``, in insertion order."""
+        return self._tables[table].find(index, value)
+
+    def all(self, table: TableKey[RowT]) -> Iterator[RowT]:
+        """Yield every row in insertion order."""
+        return iter(self._tables[table])
+
+    def newest(self, table: TableKey[RowT]) -> Iterator[RowT]:
+        """Yield every row, the latest inserted first."""
+        return reversed(self._tables[table])
+
+    def count(self, table: TableKey[RowT]) -> int:
+        """Return the number of rows."""
+        return len(self._tables[table])
+
+    def knobs(self, kind: type[KnobsT]) -> KnobsT:
+        """Return the world's knobs of this class (its defaults when none were given)."""
+        row = self.get(KNOBS, kind.__qualname__)
+        return kind() if row is None else cast(KnobsT, row.value)
+
+    def timer(self, owner: str, kind: str, key: str) -> Timer | None:
+        """Return an agenda entry or ``None``."""
+        return self._agenda.find(owner, kind, key)
+
+
+class Draft(Committed):
+    """The world as one decision sees it, and what that decision wants done."""
+
+    __slots__ = ("_effects", "_puts", "_timers")
+
+    def __init__(self, tables: Mapping[TableKey[Any], Table[Any]], agenda: Agenda, seed: int, now: int) -> None:
+        super().__init__(tables, agenda, seed, now)
+        self._puts: dict[TableKey[Any], dict[str, Any]] = {}
+        self._effects: list[Effect] = []
+        self._timers: dict[tuple[str, str, str], Timer | None] = {}
+
+    def get(self, table: TableKey[RowT], id: str) -> RowT | None:
+        """Return a row (this draft's own version first) or ``None``."""
+        puts = self._puts.get(table)
+        if puts is not None:
+            row = puts.get(id, _ABSENT)
+            if row is not _ABSENT:
+                return cast("RowT | None", row)
+        return cast("RowT | None", self._tables[table].get(id))
+
+    def find(self, table: TableKey[RowT], index: str, value: Hashable) -> list[RowT]:
+        """Return the rows with ``value`` in ``index``, this draft's writes included, in insertion order."""
+        stored: Table[RowT] = self._tables[table]
+        puts = self._puts.get(table)
+        if not puts:
+            return stored.find(index, value)
+        extract = table.indexes[index]
+        found: list[tuple[int, RowT]] = []
+        for id in stored.ids(index, value):
+            if id not in puts:
+                found.append((cast(int, stored.ordinal(id)), cast(RowT, stored.get(id))))
+        fresh = 1 << 62
+        for place, (id, row) in enumerate(puts.items()):
+            if row is not None and extract(row) == value:
+                ordinal = stored.ordinal(id)
+                found.append((fresh + place if ordinal is None else ordinal, row))
+        found.sort(key=lambda pair: pair[0])
+        return [row for _, row in found]
+
+    def all(self, table: TableKey[RowT]) -> Iterator[RowT]:
+        """Yield every row in insertion order, this draft's writes included."""
+        puts = dict(self._puts.get(table, {}))
+        for row in self._tables[table]:
+            current = puts.pop(row.id, row)
+            if current is not None:
+                yield current
+        yield from (row for row in puts.values() if row is not None)
+
+    def newest(self, table: TableKey[RowT]) -> Iterator[RowT]:
+        """Yield every row, the latest inserted first."""
+        return reversed(list(self.all(table)))
+
+    def count(self, table: TableKey[RowT]) -> int:
+        """Return the number of rows, this draft's writes included."""
+        stored = self._tables[table]
+        total = len(stored)
+        for id, row in self._puts.get(table, {}).items():
+            total += (row is not None) - (stored.get(id) is not None)
+        return total
+
+    def timer(self, owner: str, kind: str, key: str) -> Timer | None:
+        """Return an agenda entry, this draft's own schedules and cancellations included."""
+        name = (owner, kind, key)
+        if name in self._timers:
+            return self._timers[name]
+        return self._agenda.find(owner, kind, key)
+
+    def put(self, table: TableKey[RowT], row: RowT) -> None:
+        """Insert or replace a row."""
+        puts = self._puts.get(table)
+        if puts is None:
+            puts = self._puts[table] = {}
+        puts[row.id] = row
+
+    def delete(self, table: TableKey[Any], id: str) -> None:
+        """Remove a row; nothing happens when it is not there."""
+        self._puts.setdefault(table, {})[id] = None
+
+    def fresh(self, shape: Shape, purpose: str) -> str:
+        """Return the next id of ``purpose``; its place in the count, not the moment, decides its value."""
+        counter = self.get(COUNTERS, purpose)
+        value = 0 if counter is None else counter.value
+        self.put(COUNTERS, Counter(purpose, value + 1))
+        return shape(self.seed, purpose, value)
+
+    def schedule(self, due: int, owner: str, kind: str, key: str, data: Any = None) -> None:
+        """Add an agenda entry at ``due`` microseconds UTC; the same (owner, kind, key) is replaced."""
+        self._effects.append(Schedule(due, owner, kind, key, data))
+        self._timers[owner, kind, key] = Timer(due, 0, owner, kind, key, data, 0)
+
+    def cancel(self, owner: str, kind: str, key: str) -> None:
+        """Remove an agenda entry; nothing happens when it is not there."""
+        if self.timer(owner, kind, key) is not None:
+            self._effects.append(Cancel(owner, kind, key))
+            self._timers[owner, kind, key] = None
+
+    def send(self, owner: str, tag: Any, request: Outgoing) -> None:
+        """Make a request after this decision, outside the lock; the outcome returns with ``tag``."""
+        self._effects.append(Send(owner, tag, request))
+
+    def record(self, kind: str, subject: str, **data: Any) -> None:
+        """Write a journal entry."""
+        self._effects.append(Record(kind, subject, data))
+
+    def decision(self) -> Decision:
+        """Return what this draft came to."""
+        return Decision(self._puts, tuple(self._effects))

@@ -1,0 +1,83 @@
+"""Ids, keys and noise as keyed hashes of (seed, purpose, counter).
+
+Nothing here draws from a stream, so one more request, a fork or another order of questions shifts nothing: the n-th
+incident id of a seed is the same for ever, and the noise of a round can be asked for in any order. BLAKE2b keyed with
+the seed is the only source; Python's own ``hash`` and ``random`` are never used because they differ between processes
+and versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+UPPER_ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LOWER_HEX = "0123456789abcdef"
+
+
+def digest(seed: int, purpose: str, *parts: str | int, size: int = 16) -> bytes:
+    """Return ``size`` bytes (1..64) that depend on nothing but the arguments.
+
+    ``seed`` is any integer, ``purpose`` names the use (``"incident.id"``), ``parts`` tell one draw from another.
+    """
+    text = "\x1f".join([str(seed), purpose, *map(str, parts)])
+    return hashlib.blake2b(text.encode(), digest_size=size).digest()
+
+
+def number(seed: int, purpose: str, *parts: str | int) -> int:
+    """Return a 64-bit unsigned integer that depends on nothing but the arguments."""
+    return int.from_bytes(digest(seed, purpose, *parts, size=8), "big")
+
+
+def text(alphabet: str, length: int, seed: int, purpose: str, *parts: str | int) -> str:
+    """Return ``length`` characters of ``alphabet`` (at most 40) derived from the arguments."""
+    value = int.from_bytes(digest(seed, purpose, *parts, size=32), "big")
+    base = len(alphabet)
+    letters = []
+    for _ in range(length):
+        value, index = divmod(value, base)
+        letters.append(alphabet[index])
+    return "".join(letters)
+
+
+def uuid(seed: int, purpose: str, *parts: str | int) -> str:
+    """Return a text that reads as an RFC 4122 version 4 UUID."""
+    raw = bytearray(digest(seed, purpose, *parts))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    hexed = raw.hex()
+    return f"{hexed[:8]}-{hexed[8:12]}-{hexed[12:16]}-{hexed[16:20]}-{hexed[20:]}"
+
+
+#: Makes the value of a draw from (seed, purpose, counter); see :meth:`simulators.engine.draft.Draft.fresh`.
+Shape = Callable[[int, str, int], str]
+
+
+def alphanumeric(prefix: str, length: int) -> Shape:
+    """Return a shape for upper-case alphanumeric ids such as ``PABC123`` (``length`` counts the prefix)."""
+
+    def shape(seed: int, purpose: str, counter: int) -> str:
+        return prefix + text(UPPER_ALPHANUMERIC, length - len(prefix), seed, purpose, counter)
+
+    return shape
+
+
+def hexadecimal(length: int) -> Shape:
+    """Return a shape for lower-case hexadecimal keys, at most 64 characters long."""
+
+    def shape(seed: int, purpose: str, counter: int) -> str:
+        return digest(seed, purpose, counter, size=(length + 1) // 2).hex()[:length]
+
+    return shape
+
+
+def decimal(first: int) -> Shape:
+    """Return a shape for counting decimal ids: ``first``, ``first + 1``, ... (the seed plays no part)."""
+
+    def shape(seed: int, purpose: str, counter: int) -> str:
+        return str(first + counter)
+
+    return shape
+
+
+UUID4: Shape = uuid
