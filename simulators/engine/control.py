@@ -1,9 +1,9 @@
 """The control plane ``/_sim``: what Python can do to a world, offered over HTTP on every simulator server.
 
 Manifest, clock, agenda, faults, journal, verification with near misses, snapshots, reset and timeline. A vendor adds
-its own verbs (devices, conditions) beside these. Only local callers are served: the Host header must name this machine or a
-host the world itself serves, and an Origin header, when there is one, must name this machine too, so that no page from
-elsewhere can turn the clock.
+its own verbs (devices, conditions) beside these. Only local callers are served: the Host header must name this machine
+or a host the world itself serves, and an Origin header, when there is one, must name this machine too, so that no page
+from elsewhere can turn the clock.
 """
 
 from __future__ import annotations

@@ -117,10 +117,7 @@ class Frozen(dict[str, Any]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("this JSON object is frozen; make a changed copy instead")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
-
-    def __hash__(self) -> int:
-        return id(self)
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
 
 
 def freeze(value: Any) -> Any:

@@ -22,7 +22,7 @@ THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A site on an address; port 0 takes any free one. ``certificate`` is a PEM file with key and chain, or ``None``."""
+    """A site on an address; port 0 takes any free one, ``certificate`` is a PEM file (key and chain) or ``None``."""
 
     site: Site
     host: str = "127.0.0.1"

@@ -1,0 +1,299 @@
+"""ThousandEyes' rows: who and what there is, what is wrong with the world, and which alerts came of it.
+
+Ids are the vendor's: decimal texts for account groups, agents, tests and rules, UUIDs for alerts, ``wb-…`` and
+``pgd-…`` for integrations. Times are microseconds UTC, intervals seconds as on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from simulators.engine import ids
+from simulators.engine.resources import Frozen
+from simulators.engine.tables import TableKey
+
+OWNER = "thousandeyes"
+API = "https://api.thousandeyes.com"
+APP = "https://app.thousandeyes.com"
+
+TEST_ID = ids.decimal(281474976710706)
+RULE_ID = ids.decimal(127094)
+CONDITION_ID = ids.decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What the sources leave open, with the default chosen. Each name says what a true or other value means."""
+
+    #: Clears go to webhooks and PagerDuty even when ``notifyOnClear`` is false.
+    clear_always_sent: bool = True
+    #: Any 2xx counts as delivered, instead of 200 alone.
+    any_2xx_delivers: bool = False
+    #: Seconds a webhook receiver has to answer.
+    webhook_timeout: int = 10
+    #: Attempts of one notification, five minutes apart, the first included.
+    webhook_attempts: int = 13
+    #: A retry carries a fresh ``eventId`` instead of the first one.
+    new_event_id_on_retry: bool = False
+    #: A rule stays assigned while ``alertsEnabled`` is false.
+    rules_kept_without_alerts: bool = True
+    #: An alert clears as soon as fewer than the required locations violate, instead of with the last one.
+    clear_below_minimum: bool = False
+    #: A test name used twice is refused.
+    unique_test_names: bool = True
+    #: Status answered to an account group the user is not assigned to.
+    foreign_aid_status: int = 403
+    #: Requests per minute of an organization; 0 switches the limit off.
+    rate_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountGroup:
+    """An account group; ``time_zone`` is the organization's, used in notifications."""
+
+    id: str
+    name: str
+    organization: str = "Example Organization"
+    org_id: str = "901"
+    time_zone: str = "UTC"
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of the account; ``aid`` is the login account group."""
+
+    id: str
+    name: str
+    email: str
+    aid: str
+    aids: tuple[str, ...]
+    registered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token (its text is the id) of a user."""
+
+    id: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A cloud agent."""
+
+    id: str
+    name: str
+    country: str
+    location: str
+    ips: tuple[str, ...] = ()
+    network: str = ""
+    latitude: float = 0.0
+    longitude: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test: what the alerting needs as fields, every other setting in ``body`` as the vendor spells it."""
+
+    __test__ = False
+
+    id: str
+    aid: str
+    type: str
+    name: str
+    interval: int
+    agents: tuple[str, ...]
+    rules: tuple[str, ...]
+    created: int
+    created_by: str
+    enabled: bool = True
+    alerts_enabled: bool = True
+    modified: int | None = None
+    modified_by: str = ""
+    body: Mapping[str, Any] = field(default_factory=Frozen)
+
+    @property
+    def target(self) -> str:
+        """What is tested, as notifications show it."""
+        return str(self.body.get("url", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """An alert rule; ``minimum_pct`` is used when ``minimum_sources`` is ``None``."""
+
+    id: str
+    aid: str
+    name: str
+    alert_type: str
+    expression: str
+    out_of: int
+    required: int
+    mode: str = "any"
+    minimum_sources: int | None = 1
+    minimum_pct: int | None = None
+    severity: str = "info"
+    notify_on_clear: bool = True
+    is_default: bool = False
+    notifications: Mapping[str, Any] = field(default_factory=Frozen)
+    body: Mapping[str, Any] = field(default_factory=Frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A classic webhook (``wb-…``) or a PagerDuty service (``pgd-…``) that rules can notify.
+
+    ``auth`` is none, basic or token; for PagerDuty ``target`` is the Events API and ``token`` the integration key.
+    """
+
+    id: str
+    kind: str
+    name: str
+    target: str
+    auth: str = "none"
+    user: str = ""
+    token: str = field(default="", repr=False)
+    static: tuple[tuple[str, str], ...] = ()
+
+
+class Trouble(StrEnum):
+    """What can be wrong with the world, in the field's terms."""
+
+    STATUS = "status"  # the server answers with HTTP status ``value``
+    TIMEOUT = "timeout"  # the server accepts and never answers
+    CONNECT = "connect"  # nothing listens, or packets are dropped
+    DNS = "dns"  # the name does not resolve
+    TLS = "tls"  # the certificate has expired
+    LATENCY = "latency"  # answers take ``value`` milliseconds longer
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something wrong over [``since``, ``until``) for a test (``*`` = all) as seen by some agents (none = all).
+
+    With ``period`` (microseconds) it comes and goes: on for the first half of each period, off for the second.
+    """
+
+    id: str
+    kind: Trouble
+    test: str
+    since: int
+    until: int | None = None
+    agents: tuple[str, ...] = ()
+    value: int = 0
+    period: int = 0
+
+
+class AlertState(StrEnum):
+    """States of an alert and of each location in it, with the numbers webhooks use in ``active``."""
+
+    TRIGGER = "trigger"
+    CLEAR = "clear"
+    DISABLED = "disabled"
+
+    @property
+    def active(self) -> int:
+        """1 active, 0 cleared, 2 ended by configuration."""
+        return {"trigger": 1, "clear": 0, "disabled": 2}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One location of an alert: when it joined and left, and what was measured then."""
+
+    agent: str
+    since: int
+    until: int | None
+    state: AlertState
+    metrics_at_start: str
+    metrics_at_end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert (a "global alert"): from its trigger to its end. ``rule`` facts are those of the trigger."""
+
+    id: str
+    test: str
+    rule: str
+    aid: str
+    rule_name: str
+    expression: str
+    severity: str
+    start: int
+    end: int | None
+    state: AlertState
+    locations: tuple[Location, ...]
+    violations: int
+    test_name: str
+    alert_type: str = "http-server"
+    notifications: Mapping[str, Any] = field(default_factory=Frozen)
+
+    @property
+    def unit(self) -> str:
+        """The evaluation unit it belongs to."""
+        return f"{self.test}:{self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An evaluation unit (test, rule): the step function's state after round ``done``, and the open alert if any."""
+
+    id: str
+    test: str
+    rule: str
+    first: int
+    done: int
+    history: tuple[tuple[str, int], ...] = ()
+    active: tuple[str, ...] | None = None
+    alert: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification to one target: what is sent, how often it was tried, what came of it."""
+
+    id: str
+    alert: str
+    integration: str
+    event: str
+    body: bytes
+    made: int
+    attempts: int = 0
+    state: str = "pending"
+
+
+ACCOUNT_GROUPS: TableKey[AccountGroup] = TableKey("thousandeyes.account_groups")
+USERS: TableKey[User] = TableKey("thousandeyes.users")
+TOKENS: TableKey[Token] = TableKey("thousandeyes.tokens")
+AGENTS: TableKey[Agent] = TableKey("thousandeyes.agents")
+TESTS: TableKey[Test] = TableKey("thousandeyes.tests", {"aid": lambda row: row.aid})
+RULES: TableKey[AlertRule] = TableKey("thousandeyes.rules", {"aid": lambda row: row.aid})
+INTEGRATIONS: TableKey[Integration] = TableKey("thousandeyes.integrations")
+CONDITIONS: TableKey[Condition] = TableKey("thousandeyes.conditions", {"test": lambda row: row.test})
+ALERTS: TableKey[Alert] = TableKey(
+    "thousandeyes.alerts", {"test": lambda row: row.test, "state": lambda row: row.state.value}
+)
+UNITS: TableKey[Unit] = TableKey("thousandeyes.units", {"test": lambda row: row.test, "rule": lambda row: row.rule})
+NOTIFICATIONS: TableKey[Notification] = TableKey(
+    "thousandeyes.notifications", {"alert": lambda row: row.alert, "integration": lambda row: row.integration}
+)
+
+TABLES: tuple[TableKey[Any], ...] = (
+    ACCOUNT_GROUPS,
+    USERS,
+    TOKENS,
+    AGENTS,
+    TESTS,
+    RULES,
+    INTEGRATIONS,
+    CONDITIONS,
+    ALERTS,
+    UNITS,
+    NOTIFICATIONS,
+)
