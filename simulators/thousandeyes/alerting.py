@@ -1,8 +1,8 @@
 """From violating locations to an alert: one step function, and a way to skip the rounds that cannot matter.
 
-:func:`step` is the whole of ThousandEyes' "X of Y rounds, at least N locations, any or the same" logic for one round. It
-serves both paths: :func:`naive` calls it for every round and is the oracle of the tests; :func:`advance` cuts time where
-anything can change, asks each location's signal for bounds instead of values, and jumps to the end of a span as soon as
+:func:`step` is the whole of ThousandEyes' "X of Y rounds, at least N locations, any or the same" logic for one round.
+It serves both paths: :func:`naive` calls it for every round and is the oracle of the tests; :func:`advance` cuts time
+where anything can change, asks each location's signal for bounds instead of values, and jumps to the end of a span as soon as
 the state repeats, because constant input at a fixed point cannot change.
 
 A trigger needs the newest round to violate, and history restarts at a clear; without these two, old history would raise
@@ -152,8 +152,8 @@ def advance(
 ) -> tuple[State, int, Event | None]:
     """Evaluate rounds ``first`` to ``last`` up to the first event.
 
-    Returns the state, the last round that was evaluated, and the event (``None`` when the span passed quietly). The span
-    is looked at in growing pieces, so that an event soon costs little.
+    Returns the state, the last round that was evaluated, and the event (``None`` when the span passed quietly). The
+    span is looked at in growing pieces, so that an event soon costs little.
     """
     participating = tuple(signal.name for signal in signals)
     start, width = first, 64

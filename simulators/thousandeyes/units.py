@@ -137,10 +137,10 @@ def _reconcile(draft: Draft, test_id: str, agents_before: tuple[str, ...], edite
         return
     removed = [agent for agent in agents_before if agent not in test.agents]
     for unit_id, rule_id in wanted.items():
-        unit = draft.get(UNITS, unit_id)
+        known = draft.get(UNITS, unit_id)
         first = -(-draft.now // (test.interval * SECOND))
-        if unit is None:
-            unit = Unit(unit_id, test.id, rule_id, first, first - 1)
+        unit = known or Unit(unit_id, test.id, rule_id, first, first - 1)
+        if known is None:
             draft.put(UNITS, unit)
         elif rule_id == edited_rule:
             _end(draft, unit, RULE_GONE)
@@ -215,9 +215,7 @@ def _happen(draft: Draft, unit: Unit, test: Test, rule: AlertRule, event: Event,
                 location, until=instant, state=AlertState.CLEAR, metrics_at_end=text(location.agent)
             )
     if isinstance(event, Changed):
-        locations.extend(
-            Location(agent, instant, None, AlertState.TRIGGER, text(agent)) for agent in event.joined
-        )
+        locations.extend(Location(agent, instant, None, AlertState.TRIGGER, text(agent)) for agent in event.joined)
         violations = sum(location.state is AlertState.TRIGGER for location in locations)
         draft.put(ALERTS, replace(alert, locations=tuple(locations), violations=violations))
         joined, left = _names(draft, event.joined), _names(draft, event.left)

@@ -1,0 +1,97 @@
+"""ThousandEyes as a component of a world: its tables, its timers, its requests, and how its history reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from simulators.engine import instants
+from simulators.engine.agenda import Timer
+from simulators.engine.draft import Draft, Outcome
+from simulators.engine.journal import Entry
+from simulators.engine.tables import TableKey
+from simulators.engine.timeline import Line, Tone
+from simulators.engine.world import World
+from simulators.thousandeyes import notifiers, units
+from simulators.thousandeyes.model import INTEGRATIONS, OWNER, TABLES, TESTS
+
+
+class ThousandEyes:
+    """See :class:`simulators.engine.world.Component`."""
+
+    name = OWNER
+    tables: Sequence[TableKey[Any]] = TABLES
+
+    _timers: Mapping[str, Callable[[Draft, Timer], None]] = {
+        units.TRANSITION: units.on_transition,
+        notifiers.RETRY: notifiers.on_retry,
+    }
+
+    def on_timer(self, draft: Draft, timer: Timer) -> None:
+        """Handle a due agenda entry."""
+        self._timers[timer.kind](draft, timer)
+
+    def on_outcome(self, draft: Draft, tag: Any, outcome: Outcome) -> None:
+        """Handle what came of a notification."""
+        notifiers.on_outcome(draft, tag, outcome)
+
+    def describe(self, world: World, entry: Entry) -> Line | None:
+        """Return the entry as a line of the timeline."""
+        telling = _STORY.get(entry.kind)
+        if telling is None:
+            return None
+        text, why, tone = telling(world, entry)
+        return Line(entry.seq, entry.at, "ThousandEyes", text, why, tone)
+
+
+_Telling = Callable[[World, Entry], tuple[str, str, Tone]]
+
+
+def _condition(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    test = world.view.get(TESTS, entry.data["test"])
+    name = "every test" if test is None else repr(test.name)
+    value = f" {entry.data['value']}" if entry.data["value"] else ""
+    until = entry.data["until"]
+    span = f"from {instants.clock(entry.data['since'])} " + (f"until {instants.clock(until)}" if until else "on")
+    return f"trouble ahead for {name}: {entry.data['trouble']}{value}", span, Tone.TROUBLE
+
+
+def _triggered(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    data = entry.data
+    text = f"alert on {data['test']!r}, severity {data['severity']}, from {', '.join(data['agents'])}"
+    return text, f"rule {data['rule']!r}: {data['expression']} ({data['metrics']})", Tone.TROUBLE
+
+
+def _changed(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    joined, left = ", ".join(entry.data["joined"]), ", ".join(entry.data["left"])
+    parts = [f"{joined} joined" if joined else "", f"{left} recovered" if left else ""]
+    return f"alert on {entry.data['test']!r}: {' and '.join(part for part in parts if part)}", "", Tone.QUIET
+
+
+def _cleared(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    return f"alert on {entry.data['test']!r} cleared", entry.data["why"], Tone.CALM
+
+
+def _notified(verb: str, tone: Tone) -> _Telling:
+    def tell(world: World, entry: Entry) -> tuple[str, str, Tone]:
+        data = entry.data
+        integration = world.view.get(INTEGRATIONS, data["integration"])
+        name = data["integration"] if integration is None else integration.name
+        event = data["event"].removeprefix("ALERT_NOTIFICATION_").lower()
+        why = f"attempt {data['attempt']}: {data['error'] or 'HTTP ' + str(data['status'])}"
+        if data.get("again"):
+            why += f"; again at {instants.clock(data['again'])}"
+        return f"{event} notification to {name} {verb}", why, tone
+
+    return tell
+
+
+_STORY: Mapping[str, _Telling] = {
+    "condition.added": _condition,
+    "alert.triggered": _triggered,
+    "alert.changed": _changed,
+    "alert.cleared": _cleared,
+    "notification.delivered": _notified("delivered", Tone.QUIET),
+    "notification.retried": _notified("not accepted", Tone.FAULT),
+    "notification.failed": _notified("given up", Tone.FAULT),
+}
