@@ -1,8 +1,8 @@
 """From violating locations to an alert: one step function, and a way to skip the rounds that cannot matter.
 
-:func:`step` is the whole of ThousandEyes' "X of Y rounds, at least N locations, any or the same" logic for one round.
+:func:`step` is the whole of the vendor's "X of Y rounds, at least N locations, any or the same" logic for one round.
 It serves both paths: :func:`naive` calls it for every round and is the oracle of the tests; :func:`advance` cuts time
-where anything can change, asks each location's signal for bounds instead of values, and jumps to the end of a span as soon as
+where anything can change, asks each location's signal for bounds instead of values, and jumps to the end of a span once
 the state repeats, because constant input at a fixed point cannot change.
 
 A trigger needs the newest round to violate, and history restarts at a clear; without these two, old history would raise
