@@ -1,0 +1,137 @@
+"""The web application: one webhook path, health, readiness and figures.
+
+One application serves any bridge: it finds its :class:`Gate` in the WSGI environ. ThousandEyes counts exactly 200 as
+delivered and repeats everything else, so the webhook answers 200 for whatever has been stored, readable or not.
+
+What a gate raises is not turned into an answer here: the server in front breaks the connection or answers 500, and the
+sender tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from bridge.core import Answer, Bridge, Inbound
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+GATE = "bridge.gate"
+WEBHOOK_PATH = "/thousandeyes"
+
+
+class Gate(Protocol):
+    """What the application needs of whoever drives the bridge."""
+
+    def max_body(self) -> int:
+        """Return the largest body taken, in bytes."""
+
+    def post(self, request: Inbound) -> Answer:
+        """Take a notification in; when the answer is 200 it is durable."""
+
+    def health(self) -> Answer:
+        """Say whether the process works."""
+
+    def ready(self) -> Answer:
+        """Say whether notifications can be taken in."""
+
+    def metrics(self) -> bytes:
+        """Return the figures in Prometheus' text format."""
+
+
+class DirectGate:
+    """Calls the bridge at once, in the caller's thread; ``now`` returns microseconds UTC."""
+
+    def __init__(self, bridge: Bridge | Any, now: Callable[[], int]) -> None:
+        self.bridge = bridge
+        self.now = now
+
+    def max_body(self) -> int:
+        """Return the largest body taken, in bytes."""
+        return int(self.bridge.config.receiver.max_body)
+
+    def post(self, request: Inbound) -> Answer:
+        """Receive a notification at the present instant."""
+        answer: Answer = self.bridge.receive(request, self.now())
+        return answer
+
+    def health(self) -> Answer:
+        """Answer 200: whoever can ask is served."""
+        return Answer(200, "ok\n")
+
+    def ready(self) -> Answer:
+        """Answer 200 while the store answers."""
+        self.bridge.store.has_undecided()
+        return Answer(200, "ready\n")
+
+    def metrics(self) -> bytes:
+        """Return the figures in Prometheus' text format."""
+        from bridge import metrics
+
+        return metrics.render(self.bridge, self.now())
+
+
+def create_app() -> Flask:
+    """Return the application; one per process is enough."""
+    app = Flask("bridge", static_folder=None)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    @app.post(WEBHOOK_PATH)
+    def webhook() -> Response:
+        gate: Gate = request.environ[GATE]
+        limit = gate.max_body()
+        # Some servers cut a chunked body at the limit and call it complete, so one byte more is let through to see it.
+        request.max_content_length = limit + 1
+        body: bytes | None
+        try:
+            body = request.get_data(cache=False)
+        except RequestEntityTooLarge:
+            body = None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return _response(gate.post(Inbound(body, headers)))
+
+    @app.get("/healthz")
+    def health() -> Response:
+        gate: Gate = request.environ[GATE]
+        return _response(gate.health())
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        gate: Gate = request.environ[GATE]
+        return _response(gate.ready())
+
+    @app.get("/metrics")
+    def figures() -> Response:
+        gate: Gate = request.environ[GATE]
+        return Response(gate.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        answer = _response(Answer(error.code or 500, f"{error.name.lower()}\n"))
+        allowed = getattr(error, "valid_methods", None)
+        if allowed:
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
+        return answer
+
+    return app
+
+
+def wsgi(app: Flask, gate: Gate) -> WSGIApplication:
+    """Return a WSGI application that serves ``gate`` through ``app``."""
+
+    def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        environ[GATE] = gate
+        return app.wsgi_app(environ, start_response)
+
+    return application
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, status=answer.status, content_type="text/plain; charset=utf-8")
+    if answer.status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="bridge"'
+    return response

@@ -1,0 +1,19 @@
+"""What can go wrong, in words an operator can act on; every message is one line and free of secrets."""
+
+from __future__ import annotations
+
+
+class BridgeProblem(Exception):
+    """Base of everything the bridge raises on purpose."""
+
+
+class ConfigError(BridgeProblem):
+    """The configuration cannot be used; the message names the key and the remedy."""
+
+
+class StoreError(BridgeProblem):
+    """The store refused: disk full, damaged, locked by another process, or of a newer version."""
+
+
+class Unreadable(BridgeProblem):
+    """A payload does not say which alert it is about; the message becomes the dead letter's reason."""

@@ -1,0 +1,331 @@
+"""PagerDuty's rows: the account as the vendor's own documents, and what happened as typed values.
+
+Configuration (users, policies, schedules, services, ...) is stored as :class:`Document`, one table per kind, so that a
+real account loads with its ids and unknown fields. Incidents, alerts, log entries and messages are compact frozen rows
+the API renders when somebody looks. Times are microseconds UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from simulators.engine import ids
+from simulators.engine.resources import Document
+from simulators.engine.tables import TableKey
+
+OWNER = "pagerduty"
+API = "https://api.pagerduty.com"
+EVENTS = "https://events.pagerduty.com"
+
+INCIDENT_ID = ids.alphanumeric("Q", 14)
+ALERT_ID = ids.alphanumeric("Q", 14)
+LOG_ID = ids.alphanumeric("R", 14)
+MESSAGE_ID = ids.alphanumeric("M", 14)
+NOTE_ID = ids.alphanumeric("P", 14)
+RESOURCE_ID = ids.alphanumeric("P", 7)
+KEY = ids.hexadecimal(32)
+
+
+class UnknownKey(StrEnum):
+    """What the Events API answers to a well-formed routing key nobody owns."""
+
+    JSON_400 = "json_400"
+    PLAIN_TEXT_400 = "plain_text_400"
+    ACCEPT_202 = "accept_202"
+
+
+class OverLong(StrEnum):
+    """What happens to a summary above 1,024 characters."""
+
+    REJECT = "reject"
+    TRUNCATE = "truncate"
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What the vendor's documents leave open, with the default chosen."""
+
+    #: Answer to a well-formed but unknown routing key.
+    unknown_key: UnknownKey = UnknownKey.JSON_400
+    #: Summary above its length limit.
+    over_long: OverLong = OverLong.REJECT
+    #: At the end of an acknowledgement the person now on call at the level is assigned too.
+    handoff_moves: bool = True
+    #: Acknowledge events are dropped during a maintenance window, as resolve events are.
+    ack_dropped_in_maintenance: bool = True
+    #: Events accepted per integration key and sliding minute; 0 switches the limit off.
+    events_per_minute: int = 0
+    #: Trigger events listed per alert; further ones are accepted and not listed.
+    trigger_cap: int = 100
+    #: The subdomain shown in links.
+    subdomain: str = "example"
+    #: Sender of mails.
+    sender: str = "no-reply@pagerduty.example"
+
+
+class Status(StrEnum):
+    """States of an incident; an alert knows the first and the last."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Urgency(StrEnum):
+    """Urgency of an incident."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+class Channel(StrEnum):
+    """How a person is reached."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PHONE = "phone"
+    PUSH = "push"
+
+
+class CallState(StrEnum):
+    """A phone call's life; every other message stays ``NONE``."""
+
+    NONE = ""
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+class LogType(StrEnum):
+    """Kinds of log entries, by the vendor's names."""
+
+    TRIGGER = "trigger_log_entry"
+    ASSIGN = "assign_log_entry"
+    ACKNOWLEDGE = "acknowledge_log_entry"
+    UNACKNOWLEDGE = "unacknowledge_log_entry"
+    ESCALATE = "escalate_log_entry"
+    DELEGATE = "delegate_log_entry"
+    RESOLVE = "resolve_log_entry"
+    NOTIFY = "notify_log_entry"
+    ANNOTATE = "annotate_log_entry"
+    SNOOZE = "snooze_log_entry"
+    REPEAT = "repeat_escalation_path_log_entry"
+    EXHAUST = "exhaust_escalation_path_log_entry"
+    TRIGGER_LIMIT = "reach_trigger_limit_log_entry"
+    URGENCY = "urgency_change_log_entry"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who acts: ``type`` is a reference type such as ``user_reference``, ``channel`` the way it came."""
+
+    type: str
+    id: str
+    channel: str = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A user an incident is assigned to, since ``at``."""
+
+    user: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Who acknowledged, and when."""
+
+    agent: Agent
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident. ``policy`` is the policy document as it was at assignment; ``level`` counts from 1 (0 = direct
+    assignment), ``loop`` from 0; ``turn`` counts assignments, so that old messages can be told from live ones."""
+
+    id: str
+    number: int
+    title: str
+    service: str
+    status: Status
+    urgency: Urgency
+    created: int
+    changed: int
+    policy: Document | None
+    level: int
+    loop: int
+    turn: int
+    assignments: tuple[Assignment, ...]
+    acknowledgements: tuple[Acknowledgement, ...] = ()
+    exhausted: bool = False
+    snoozed: bool = False
+    resolved: int | None = None
+    resolved_by: Agent | None = None
+    key: str | None = None
+    triggered: int = 0
+    closed: int = 0
+    assigned_via: str = "escalation_policy"
+    priority: str | None = None
+    body: Mapping[str, Any] | None = None
+    opened_by: Agent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert; ``event`` is the newest trigger event as received (frozen)."""
+
+    id: str
+    key: str
+    integration: str
+    service: str
+    incident: str | None
+    status: Status
+    severity: str
+    summary: str
+    created: int
+    changed: int
+    event: Mapping[str, Any]
+    triggers: int = 1
+    suppressed: bool = False
+    resolved: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One log entry, rendered later; ``users`` are assignees or the notified user, ``data`` what the type needs."""
+
+    id: str
+    type: LogType
+    incident: str
+    service: str
+    at: int
+    agent: Agent
+    users: tuple[str, ...] = ()
+    alert: str | None = None
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note on an incident."""
+
+    id: str
+    incident: str
+    user: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message on a person's device; ``turn`` is the incident's when it was sent, ``code`` the digit before an SMS
+    reply (0 = none). Texts: ``subject``, ``text`` and ``html`` as far as the channel has them."""
+
+    id: str
+    user: str
+    incident: str
+    channel: Channel
+    address: str
+    at: int
+    turn: int
+    text: str
+    subject: str = ""
+    html: str = ""
+    code: int = 0
+    call: CallState = CallState.NONE
+    status: str = "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person did with a message, and what came of it (``done`` or the reason it did nothing)."""
+
+    id: str
+    message: str
+    user: str
+    channel: Channel
+    said: str
+    at: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change event as received."""
+
+    id: str
+    service: str
+    integration: str
+    at: int
+    event: Mapping[str, Any]
+
+
+#: Kinds of documents, by the vendor's plural names; nested kinds have the owner as parent.
+KINDS = (
+    "users",
+    "contact_methods",
+    "notification_rules",
+    "teams",
+    "escalation_policies",
+    "schedules",
+    "overrides",
+    "services",
+    "integrations",
+    "maintenance_windows",
+    "priorities",
+    "webhook_subscriptions",
+    "business_services",
+    "tags",
+    "addons",
+    "vendors",
+    "extensions",
+    "extension_schemas",
+    "response_plays",
+    "event_orchestrations",
+)
+
+
+def _routing_key(row: Document) -> Hashable | None:
+    return row.body.get("integration_key") or row.body.get("routing_key")
+
+
+def _open_key(row: Alert) -> Hashable | None:
+    return (row.integration, row.key) if row.status is Status.TRIGGERED else None
+
+
+DOCUMENTS: Mapping[str, TableKey[Document]] = {
+    kind: TableKey(
+        f"pagerduty.{kind}",
+        {"parent": lambda row: row.parent or None}
+        | ({"routing_key": _routing_key} if kind == "integrations" else {})
+        | ({"name": lambda row: row.body.get("name")} if kind not in {"contact_methods", "notification_rules"} else {}),
+    )
+    for kind in KINDS
+}
+INCIDENTS: TableKey[Incident] = TableKey(
+    "pagerduty.incidents",
+    {"service": lambda r: r.service, "number": lambda r: r.number, "status": lambda r: r.status},
+)
+ALERTS: TableKey[Alert] = TableKey("pagerduty.alerts", {"open": _open_key, "incident": lambda r: r.incident})
+LOG_ENTRIES: TableKey[LogEntry] = TableKey("pagerduty.log_entries", {"incident": lambda r: r.incident})
+NOTES: TableKey[Note] = TableKey("pagerduty.notes", {"incident": lambda r: r.incident})
+MESSAGES: TableKey[Message] = TableKey(
+    "pagerduty.messages", {"user": lambda r: r.user, "incident": lambda r: r.incident}
+)
+REPLIES: TableKey[Reply] = TableKey("pagerduty.replies", {"user": lambda r: r.user})
+CHANGES: TableKey[Change] = TableKey("pagerduty.changes", {"service": lambda r: r.service})
+TABLES: tuple[TableKey[Any], ...] = (
+    *DOCUMENTS.values(),
+    INCIDENTS,
+    ALERTS,
+    LOG_ENTRIES,
+    NOTES,
+    MESSAGES,
+    REPLIES,
+    CHANGES,
+)
