@@ -131,14 +131,26 @@ class Bridge:
                 earliest = allowed if earliest is None else min(earliest, allowed)
         return earliest
 
-    def run_due(self, now: int) -> int:
-        """Decide upon everything received, then send everything due and allowed; return how much was done."""
+    def run_due(
+        self,
+        now: int,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] | None = None,
+    ) -> int:
+        """Decide upon everything received, then send everything due and allowed; return how much was done.
+
+        A live caller passes a ``clock``, since a long queue takes real time, and ``should_stop``, asked between tries.
+        """
         done = 0
         while decided := self._decide(now):
             done += decided
         # One event per key and turn, so that a slow or failing key costs the others one try, not its whole queue.
         names = list(self.config.keys)
-        while names:
+        while names and not should_stop():
+            if clock is not None:
+                now = clock()
+                self._decide(now)
             names = [name for name in names if self._deliver(name, now)]
             done += len(names)
         return done

@@ -230,7 +230,7 @@ class SqliteStore:
             "SELECT attempts FROM outbox WHERE dedup_key = ? AND state = 'pending' AND action = 'trigger'", (dedup_key,)
         )
         pending = Pending.NO if waiting is None else Pending.TRIED if waiting[0] else Pending.UNTRIED
-        return AlertRow(*row, trigger=pending)
+        return AlertRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6], pending)
 
     def apply(self, row: int, message: InboundMessage | None, decision: Decision, now: int, reason: str | None) -> None:
         """Write a decision about the notification ``row``; ``message`` is None when it could not be read."""

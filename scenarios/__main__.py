@@ -1,0 +1,5 @@
+"""``python -m scenarios`` is ``pagedrill``."""
+
+from scenarios.cli import main
+
+main(prog_name="pagedrill")

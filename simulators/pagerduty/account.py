@@ -1,0 +1,131 @@
+"""The account: loading the vendor's JSON with its own ids, and reading it without caring where it came from.
+
+:class:`Account` answers from a world's view or straight from JSON, so "who would be paged?" needs no world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simulators.engine import ids
+from simulators.engine.draft import Draft, View
+from simulators.engine.resources import Document, freeze
+from simulators.pagerduty.model import DOCUMENTS, KINDS, RESOURCE_ID
+
+_SINGULAR = {
+    "escalation_policies": "escalation_policy",
+    "business_services": "business_service",
+    "priorities": "priority",
+}
+#: Documents written inside another one in an account's JSON: (kind of owner, its field, kind of the nested document).
+_NESTED = (
+    ("users", "contact_methods", "contact_methods"),
+    ("users", "notification_rules", "notification_rules"),
+    ("services", "integrations", "integrations"),
+    ("schedules", "overrides", "overrides"),
+)
+
+
+def singular(kind: str) -> str:
+    """Return the wrapper key of one resource of ``kind`` (``users`` gives ``user``)."""
+    return _SINGULAR.get(kind) or kind.removesuffix("s")
+
+
+def documents(account: Mapping[str, Any], now: int = 0, seed: int = 0) -> list[tuple[str, Document]]:
+    """Return ``(kind, document)`` for everything in an account's JSON: lists of resources by plural name.
+
+    Contact methods, notification rules, integrations and overrides may be nested in their owner. A resource without id
+    is given one that follows from ``seed`` and its place. Whole nested documents only are taken, not references.
+    """
+    found: list[tuple[str, Document]] = []
+
+    def add(kind: str, body: Mapping[str, Any], parent: str) -> None:
+        id = str(body.get("id") or RESOURCE_ID(seed, f"pagerduty.load.{kind}", len(found)))
+        owner = parent or str((body.get("service") or {}).get("id", "") if kind == "integrations" else "")
+        for owning, name, nested in _NESTED:
+            if owning == kind:
+                for entry in body.get(name) or ():
+                    if not str(entry.get("type", "")).endswith("_reference"):
+                        add(nested, entry, id)
+        frozen = freeze({**body, "id": id})
+        found.append((kind, Document(id, singular(kind), frozen, now, now, owner)))
+
+    for kind in KINDS:
+        for body in account.get(kind) or ():
+            add(kind, body, str(body.get("parent", "")))
+    return found
+
+
+def load(draft: Draft, account: Mapping[str, Any]) -> None:
+    """Put an account's documents with their given ids; see :func:`documents`."""
+    for kind, document in documents(account, draft.now, draft.seed):
+        draft.put(DOCUMENTS[kind], document)
+
+
+def put(draft: Draft, kind: str, body: Mapping[str, Any], parent: str = "") -> Document:
+    """Create or replace one document, keeping its time of creation; an id is drawn when the body has none."""
+    id = str(body.get("id") or draft.fresh(ids.alphanumeric("P", 7), f"pagerduty.{kind}"))
+    old = draft.get(DOCUMENTS[kind], id)
+    created = draft.now if old is None else old.created
+    document = Document(id, singular(kind), freeze({**body, "id": id}), created, draft.now, parent)
+    draft.put(DOCUMENTS[kind], document)
+    return document
+
+
+class Account:
+    """An account to read from: documents by kind and id, and by owner."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    @classmethod
+    def from_json(cls, account: Mapping[str, Any]) -> Account | JsonAccount:
+        """Return a readable account that needs no world."""
+        return JsonAccount(documents(account))
+
+    def get(self, kind: str, id: str) -> Document | None:
+        """Return a document or ``None``."""
+        return self._view.get(DOCUMENTS[kind], id)
+
+    def children(self, kind: str, parent: str) -> list[Document]:
+        """Return the documents of ``kind`` that belong to ``parent``, oldest first."""
+        return self._view.find(DOCUMENTS[kind], "parent", parent)
+
+    def all(self, kind: str) -> list[Document]:
+        """Return every document of ``kind``, oldest first."""
+        return list(self._view.all(DOCUMENTS[kind]))
+
+
+class JsonAccount:
+    """The same reading methods as :class:`Account`, over plain documents."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, found: Iterable[tuple[str, Document]]) -> None:
+        self._rows: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
+        for kind, document in found:
+            self._rows[kind][document.id] = document
+
+    def get(self, kind: str, id: str) -> Document | None:
+        """Return a document or ``None``."""
+        return self._rows[kind].get(id)
+
+    def children(self, kind: str, parent: str) -> list[Document]:
+        """Return the documents of ``kind`` that belong to ``parent``, oldest first."""
+        return [row for row in self._rows[kind].values() if row.parent == parent]
+
+    def all(self, kind: str) -> list[Document]:
+        """Return every document of ``kind``, oldest first."""
+        return list(self._rows[kind].values())
+
+
+AnyAccount = Account | JsonAccount
+
+
+def name(account: AnyAccount, kind: str, id: str) -> str:
+    """Return the name of a document, or its id when it has none or is gone."""
+    document = account.get(kind, id)
+    return id if document is None else str(document.body.get("name") or document.body.get("summary") or id)

@@ -1,0 +1,61 @@
+"""The events host: ``POST /v2/enqueue``, without authentication, the routing key being the credential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask, Response, request
+
+from simulators.engine import control
+from simulators.engine.errors import Refused
+from simulators.engine.web import answer, transact, vendor_app
+from simulators.pagerduty import intake
+
+MAX_BODY = 512 * 1024
+
+
+class EventsDialect:
+    """How the events host words its refusals (PagerDuty: Events API v2 responses)."""
+
+    def _say(self, status: int, state: str, message: str, error: str) -> Refused:
+        return Refused(status, {"status": state, "message": message, "errors": [error]})
+
+    def not_found(self) -> Refused:
+        """No such path."""
+        return self._say(404, "not found", "Not Found", "there is nothing at this path")
+
+    def method_not_allowed(self) -> Refused:
+        """Only POST."""
+        return self._say(405, "method not allowed", "Method Not Allowed", "send events with POST")
+
+    def bad_request(self, reason: str) -> Refused:
+        """A request that cannot be read."""
+        return self._say(400, "invalid event", "Event object is invalid", reason)
+
+    def too_large(self) -> Refused:
+        """More than 512 KB."""
+        return self._say(
+            413, "invalid event", "Event object is invalid", "Event object exceeds the size limit of 512 KB"
+        )
+
+    def failed(self) -> Refused:
+        """The simulator itself failed."""
+        return self._say(500, "internal error", "Internal Server Error", "the event could not be processed")
+
+    def headers(self) -> Mapping[str, str]:
+        """Nothing on every answer."""
+        return {}
+
+
+def application() -> Flask:
+    """Return the application of the events host."""
+    app = vendor_app("pagerduty-events", EventsDialect())
+    app.register_blueprint(control.blueprint())
+
+    @app.post("/v2/enqueue")
+    def enqueue() -> Response:
+        body = request.get_data(cache=False)
+        status, document = transact(intake.accept, body)
+        return answer(document, status)
+
+    return app

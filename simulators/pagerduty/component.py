@@ -1,0 +1,87 @@
+"""PagerDuty as a component of a world: its tables, its timers, and its journal told in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulators.engine.agenda import Timer
+from simulators.engine.draft import Draft, Outcome
+from simulators.engine.journal import Entry
+from simulators.engine.tables import TableKey
+from simulators.engine.timeline import Line, Tone
+from simulators.engine.world import World
+from simulators.pagerduty import incidents, notify
+from simulators.pagerduty.account import Account, name
+from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
+
+_HANDLERS = {
+    "notify": notify.on_timer,
+    "escalate": incidents.on_timer,
+    "unacknowledge": incidents.on_timer,
+    "resolve": incidents.on_timer,
+}
+_TONES: Mapping[str, Tone] = {
+    "incident.triggered": Tone.TROUBLE,
+    "incident.exhausted": Tone.TROUBLE,
+    "incident.resolved": Tone.CALM,
+    "incident.acknowledged": Tone.CALM,
+    "event.appended": Tone.QUIET,
+    "event.dropped": Tone.FAULT,
+    "event.refused": Tone.FAULT,
+}
+_BY = {channel: f"by {channel}" for channel in ("sms", "phone", "email", "push")}
+
+
+class PagerDuty:
+    """The vendor; ``knobs`` are the defaults a world may override."""
+
+    name = OWNER
+    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES)
+
+    def __init__(self, knobs: Knobs | None = None) -> None:
+        self.knobs = knobs or Knobs()
+
+    def on_timer(self, draft: Draft, timer: Timer) -> None:
+        """Handle a due agenda entry."""
+        _HANDLERS[timer.kind](draft, timer)
+
+    def on_outcome(self, draft: Draft, tag: Any, outcome: Outcome) -> None:
+        """Ignore it: the core makes no requests."""
+
+    def describe(self, world: World, entry: Entry) -> Line | None:
+        """Return the entry as a line of the timeline."""
+        data = entry.data
+        account = Account(world.view)
+        tone = _TONES.get(entry.kind, Tone.NOTICE)
+
+        def line(text: str, why: str = "", channel: str = "", person: str = "") -> Line:
+            return Line(entry.seq, entry.at, "PagerDuty", text, why, tone, channel, person)
+
+        def people() -> str:
+            return ", ".join(name(account, "users", user) for user in data.get("people", ()))
+
+        if entry.kind == "notification.sent":
+            person, channel = name(account, "users", data["user"]), data["channel"]
+            return line(f"{person} notified {_BY[channel]} of #{data['number']}", data["address"], channel, person)
+        if entry.kind == "reply.received":
+            person, channel = name(account, "users", data["user"]), data["channel"]
+            text = f"{person} answers {_BY[channel]}: {data['said']}"
+            return line(text, "" if data["outcome"] == "done" else data["outcome"], channel, person)
+        if entry.kind == "event.dropped":
+            return line(f"{data['action']} event {entry.subject!r} accepted and dropped", data["why"])
+        if entry.kind == "event.refused":
+            return line("event refused", "; ".join(data["errors"]))
+        if entry.kind == "event.appended":
+            return line(f"repeated event joins #{data['number']}", f"event {data['count']} with key {data['key']!r}")
+        if not entry.kind.startswith("incident.") or world.view.get(INCIDENTS, entry.subject) is None:
+            return None
+        verb = entry.kind.removeprefix("incident.")
+        agent = "" if data["channel"] in {"timeout", "api"} else f" by {name(account, 'users', data['agent'])}"
+        why = "time ran out" if data["channel"] == "timeout" else f"via {data['channel']}"
+        if verb == "triggered":
+            return line(f"#{data['number']} {data['title']!r} triggered, assigned to {people()}", why)
+        if verb == "exhausted":
+            return line(f"#{data['number']} reached the end of its escalation policy", "nobody reacted")
+        to = f" to {people()}" if data.get("people") else ""
+        return line(f"#{data['number']} {verb}{to}{agent}", why)

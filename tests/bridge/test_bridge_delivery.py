@@ -1,0 +1,158 @@
+"""Classification, pacing, pauses and order of delivery."""
+
+import ssl
+
+import httpx
+import pytest
+from bridge_rig import NOW, SECOND, TWO_KEYS, Rig, config, payload
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge import delivery
+from bridge.delivery import KeyState, Verdict
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_every_status_has_its_verdict(status: int) -> None:
+    """Only 202 is an acceptance; refusals for good are the other 4xx; everything else is tried again."""
+    special = {202: "sent", 401: "barred", 403: "barred", 408: "retry", 425: "retry", 429: "throttled"}
+    expected = special.get(status, "rejected" if 400 <= status < 500 else "retry")
+    assert delivery.classify(status) == expected
+
+
+TRANSPORT = [
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.ReadError,
+    httpx.ReadTimeout,
+    httpx.WriteError,
+    httpx.WriteTimeout,
+    httpx.PoolTimeout,
+    httpx.CloseError,
+    httpx.RemoteProtocolError,
+    httpx.LocalProtocolError,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.DecodingError,
+    httpx.TooManyRedirects,
+]
+
+
+@pytest.mark.parametrize("kind", TRANSPORT)
+def test_transport_errors_are_tried_again(kind: type[httpx.RequestError]) -> None:
+    """No answer never kills an event."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+
+    def fail(event: object) -> httpx.Response:
+        raise kind("broken")
+
+    rig.pagerduty.answer = fail
+    assert rig.bridge.run_due(NOW) == 2
+    due = rig.bridge.next_due()
+    assert due is not None
+    assert NOW < due <= NOW + 2 * SECOND
+
+
+def test_a_bad_certificate_bars_the_key() -> None:
+    """A certificate that does not verify is found anywhere in the chain of causes."""
+    error = httpx.ConnectError("failed")
+    error.__cause__ = ssl.SSLCertVerificationError("no")
+    assert delivery.classify_error(error) is Verdict.BARRED
+
+
+@given(st.integers(1, 60), st.integers(0, 2**32), st.text())
+@settings(max_examples=100)
+def test_delays_stay_within_a_fifth_of_the_schedule(attempts: int, seed: int, key: str) -> None:
+    """Jitter is at most 20 % either way and depends on nothing but its arguments."""
+    base = delivery.BACKOFF[min(attempts, len(delivery.BACKOFF)) - 1] * SECOND
+    delay = delivery.retry_delay(attempts, seed, key)
+    assert abs(delay - base) * 5 <= base
+    assert delay == delivery.retry_delay(attempts, seed, key)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "header", "seconds"),
+    [(0, None, 30), (1, None, 60), (9, None, 300), (0, "45", 45), (0, "9999", 300), (0, "5", 30), (0, "x²", 30)],
+)
+def test_throttling_pauses_between_half_a_minute_and_five(pauses: int, header: str | None, seconds: int) -> None:
+    """Retry-After counts between the growing minimum and five minutes."""
+    assert delivery.pause(pauses, header) == seconds * SECOND
+
+
+@given(st.lists(st.integers(0, 90 * SECOND), max_size=60), st.integers(1, 20))
+@settings(max_examples=100)
+def test_no_minute_holds_more_than_its_share(moments: list[int], per_minute: int) -> None:
+    """In any sixty seconds no more tries go than allowed."""
+    state, tries = KeyState("k"), []
+    for moment in sorted(moments):
+        at = state.allowed_at(max(moment, tries[-1] if tries else 0), per_minute)
+        state = state.tried(at)
+        tries.append(at)
+    for index, at in enumerate(tries[per_minute:]):
+        assert at - tries[index] >= delivery.WINDOW
+
+
+def test_a_throttled_key_leaves_the_other_alone() -> None:
+    """429 pauses its key only, and the event goes when the pause is over."""
+    rig = Rig(config(TWO_KEYS))
+    rig.post(payload("TRIGGER", "a", ruleName="db down"))
+    rig.post(payload("TRIGGER", "b"))
+    rig.pagerduty.answer = lambda event: httpx.Response(429 if event["dedup_key"].endswith(":a") else 202)
+    rig.bridge.run_due(NOW)
+    assert rig.bridge.next_due() == NOW + 30 * SECOND
+    assert rig.bridge.run_due(NOW + 29 * SECOND) == 0
+    rig.pagerduty.answer = lambda event: httpx.Response(202)
+    rig.bridge.run_due(NOW + 30 * SECOND)
+    assert [action for action, _ in rig.pagerduty.actions] == ["trigger"] * 3
+    assert rig.bridge.next_due() is None
+
+
+def test_a_barred_key_keeps_its_events() -> None:
+    """401 opens the circuit; one event probes after five minutes and, when taken, the rest follows."""
+    rig = Rig()
+    for name in "abc":
+        rig.post(payload("TRIGGER", name))
+    rig.pagerduty.answer = lambda event: httpx.Response(401)
+    rig.bridge.run_due(NOW)
+    assert len(rig.pagerduty.events) == 1
+    assert rig.bridge.next_due() == NOW + 300 * SECOND
+    rig.pagerduty.answer = lambda event: httpx.Response(202)
+    rig.bridge.run_due(NOW + 300 * SECOND)
+    assert len(rig.pagerduty.events) == 4
+
+
+def test_an_event_dies_of_age_and_not_before() -> None:
+    """Failures are repeated for a day; the last try is at the end of it."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    rig.pagerduty.answer = lambda event: httpx.Response(503)
+    rig.bridge.run_due(NOW)
+    last = NOW
+    while (due := rig.bridge.next_due()) is not None:
+        last = due
+        assert rig.bridge.run_due(due) > 0
+    assert last == NOW + 24 * 3600 * SECOND
+    assert rig.store.counts()["queue"] == [("ops", "dead", 1)]
+
+
+def test_resolves_go_first_then_severity() -> None:
+    """After a pause, open incidents are closed before new ones are opened, critical ones first."""
+    rig = Rig()
+    rig.post(payload("TRIGGER", "open"))
+    rig.bridge.run_due(NOW)
+    rig.post(payload("TRIGGER", "minor", severity="Minor"))
+    rig.post(payload("TRIGGER", "critical", severity="Critical"))
+    rig.post(payload("CLEAR", "open"))
+    rig.bridge.run_due(NOW + 1)
+    assert [key.split(":")[1] for _, key in rig.pagerduty.actions[1:]] == ["open", "critical", "minor"]
+
+
+def test_a_refused_event_is_dead_with_the_reason() -> None:
+    """400 is final, and PagerDuty's words are kept without the key."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    rig.pagerduty.answer = lambda event: httpx.Response(400, json={"errors": [f"bad {event['routing_key']}"]})
+    rig.bridge.run_due(NOW)
+    row = rig.store.connection.execute("SELECT state, last_error FROM outbox").fetchone()
+    assert row == ("dead", "HTTP 400 bad ***")
