@@ -197,6 +197,9 @@ def unacknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
     if incident.policy is not None and incident.level and draft.knobs(Knobs).handoff_moves:
         now = escalation.assignees(Account(draft), incident.policy, incident.level, draft.now)
         people += tuple(user for user in now if user not in people)
+    timeout = _service(draft, incident).get("auto_resolve_timeout")
+    if incident.snoozed and timeout:
+        draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
     changed = _assign(draft, incident, people)
     log(draft, found[1], changed, agent)
     _record(draft, found[2], changed, agent, people=people)

@@ -89,7 +89,7 @@ def problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
     elif action not in ACTIONS:
         found.append(f"'event_action' is invalid {_choices(ACTIONS)}")
     key = event.get("dedup_key")
-    if action in {"acknowledge", "resolve"} and _missing(key):
+    if action in ("acknowledge", "resolve") and _missing(key):
         found.append("'dedup_key' is missing or blank")
     if key is not None and not isinstance(key, str):
         found.append("'dedup_key' is invalid (must be a string)")

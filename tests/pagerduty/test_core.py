@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from simulators.engine import instants, zones
 from simulators.engine.instants import HOUR, MINUTE
 from simulators.engine.world import World
-from simulators.pagerduty import account, devices, escalation, intake, schedules
+from simulators.pagerduty import account, devices, escalation, incidents, intake, schedules
 from simulators.pagerduty.component import PagerDuty
-from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, MESSAGES, Channel, Incident, Status
+from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, MESSAGES, Agent, Channel, Incident, Status
 
 KEY = "0123456789abcdef0123456789abcdef"
 START = instants.parse("2026-03-02T10:00:00Z")
@@ -207,4 +209,33 @@ def test_turns_follow_the_clock_that_never_goes_back(case: tuple[str, str], days
         reading = max(reading, local(at))
         assert schedules.who(schedule, at) == "ABC"[(reading - origin) // layer.turn % 3]
     segments = schedules.on_call(schedule, anchor, day + 2 * 24 * HOUR)
-    assert all(a.end == b.start for a, b in zip(segments, segments[1:], strict=False))
+    assert all(a.end == b.start for a, b in itertools.pairwise(segments))
+
+
+_JSON = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2) | st.just({"a": 1})
+
+
+@settings(max_examples=40, deadline=None)
+@given(action=_JSON | st.sampled_from(intake.ACTIONS), key=_JSON, payload=_JSON, severity=_JSON)
+def test_any_event_is_answered(action: Any, key: Any, payload: Any, severity: Any) -> None:
+    """Whatever the fields hold, the answer is one of the documented statuses."""
+    made = World(seed=1, start=START, components=[PagerDuty()])
+    made.transact(lambda draft: account.load(draft, ACCOUNT))
+    for body in (payload, {"summary": "s", "source": "x", "severity": severity}):
+        event = {"routing_key": KEY, "event_action": action, "dedup_key": key, "payload": body}
+        status, _ = made.transact(lambda draft, event=event: intake.accept(draft, json.dumps(event).encode()))
+        assert status in (202, 400)
+
+
+def test_snooze_ends(world: World) -> None:
+    """At the end of a snooze the incident is triggered again, people are told anew and escalation resumes."""
+    _send(world)
+    world.advance("1m")
+    agent = Agent("user_reference", "PA", "website")
+    world.transact(lambda draft: incidents.snooze(draft, _incident(world), agent, 3600))
+    assert incidents.pending_actions(world.view, _incident(world)) == [("unacknowledge", world.now + HOUR)]
+    sent = world.view.count(MESSAGES)
+    world.advance("61m")
+    assert _incident(world).status is Status.TRIGGERED
+    assert world.view.count(MESSAGES) == sent + len(Channel)
+    assert [kind for kind, _ in incidents.pending_actions(world.view, _incident(world))] == ["escalate"]
