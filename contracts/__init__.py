@@ -1,1 +1,1 @@
-"""What crosses the wires: schemas, contract files and the fidelity ledger. The ground floor: it imports nothing of ours."""
+"""What crosses the wires: schemas, pacts and the fidelity ledger. The ground floor: it imports nothing of ours."""

@@ -13,8 +13,6 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, TypeVar
 
-from simulators.pagerduty.component import PagerDuty
-
 from bridge.config import Config
 from bridge.config import parse as parse_config
 from scenarios import accounts
@@ -27,6 +25,7 @@ from simulators.engine.world import Snapshot, World
 from simulators.pagerduty import account as pagerduty_account
 from simulators.pagerduty import devices
 from simulators.pagerduty.api import sites as pagerduty_sites
+from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import (
     ALERTS,
     DOCUMENTS,
