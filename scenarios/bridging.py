@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -43,6 +44,8 @@ class StageBridge:
         self.config = config
         self.store = store or SqliteStore.from_connection(_memory(_template()))
         self.crashes = 0
+        #: A live world takes requests in several threads; the bridge on the stage does one thing at a time.
+        self._one_at_a_time = threading.RLock()
         self._crash_at: Point | None = None
         self._down_for = 0
         self._down_until: int | None = None
@@ -74,8 +77,9 @@ class StageBridge:
     def export(self) -> Any:
         """Return a token for the present state; the store's half is a savepoint."""
         name = f"stage_{next(self._tokens)}"
-        self.store.connection.execute(f"SAVEPOINT {name}")
-        return name, self.bridge.export(), self._crash_at, self._down_for, self._down_until
+        with self._one_at_a_time:
+            self.store.connection.execute(f"SAVEPOINT {name}")
+            return name, self.bridge.export(), self._crash_at, self._down_for, self._down_until
 
     def load(self, token: Any) -> None:
         """Return to the state the token stands for."""
@@ -118,7 +122,8 @@ class StageBridge:
     def _survive(self, job: Callable[[], ResultT]) -> ResultT | None:
         """Do something with the bridge; ``None`` when it died of it."""
         try:
-            return job()
+            with self._one_at_a_time:
+                return job()
         except Crashed as crash:
             self.crashes += 1
             self.world.record("bridge.crashed", NAME, point=str(crash))

@@ -49,12 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     """Both simulators and the bridge in one world on virtual time, strict about everything nobody expected.
 
-    A test may choose how ThousandEyes reaches PagerDuty with ``@pytest.mark.wiring("native")``.
+    A test may choose how ThousandEyes reaches PagerDuty with ``@pytest.mark.wiring("native")``; ``"bridge/sockets"``
+    and ``"native/sockets"`` go through real sockets, and the bridge is then a process of its own.
     """
     from scenarios.stage import Stage, Wiring
 
     marker = request.node.get_closest_marker("wiring")
-    wiring = Wiring(marker.args[0]) if marker else Wiring(getattr(request, "param", Wiring.BRIDGE))
-    with Stage(seed=request.config.getoption("--stage-seed"), wiring=wiring) as here:
+    wanted = marker.args[0] if marker else getattr(request, "param", Wiring.BRIDGE)
+    wiring, _, way = str(wanted).partition("/")
+    folder = request.getfixturevalue("tmp_path") if way == "sockets" else None
+    with Stage(seed=request.config.getoption("--stage-seed"), wiring=Wiring(wiring), sockets=folder) as here:
         yield here
         here.verify()

@@ -7,9 +7,10 @@ was sent to anybody and not expected fails the scenario, and so does any error t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -17,10 +18,13 @@ from bridge.config import Config
 from bridge.config import parse as parse_config
 from scenarios import accounts
 from scenarios.bridging import WEBHOOK_URL, StageBridge
-from simulators.engine import faults, instants
+from scenarios.processes import BridgeProcess
+from simulators.engine import faults, instants, live
 from simulators.engine.draft import Draft
 from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.journal import Entry
+from simulators.engine.serving import Listener, Servers, Still
+from simulators.engine.transport import Site, StartResponse
 from simulators.engine.world import Snapshot, World
 from simulators.pagerduty import account as pagerduty_account
 from simulators.pagerduty import devices
@@ -58,7 +62,11 @@ class Wiring(StrEnum):
 
 
 class Stage:
-    """See the module's text. ``account`` is a PagerDuty account as vendor JSON (default: Alice, then Bob)."""
+    """See the module's text. ``account`` is a PagerDuty account as vendor JSON (default: Alice, then Bob).
+
+    With ``sockets``, a folder for the bridge's files, PagerDuty's events arrive through a real socket and the bridge is
+    a process of its own (``stage.process``); otherwise everything happens in memory.
+    """
 
     def __init__(
         self,
@@ -67,14 +75,21 @@ class Stage:
         wiring: Wiring = Wiring.BRIDGE,
         start: str = START,
         account: dict[str, Any] | None = None,
+        sockets: Path | None = None,
     ) -> None:
         self.wiring = wiring
         self.world = World(seed=seed, start=instants.parse(start), components=[ThousandEyes(), PagerDuty()])
-        for host, site in pagerduty_sites().items():
-            self.world.serve(host, site)
         self.bridge: StageBridge | None = None
-        if wiring is Wiring.BRIDGE:
-            self.bridge = StageBridge(self.world, _bridge_config())
+        self.process: BridgeProcess | None = None
+        self._servers: Servers | None = None
+        self.webhook_url, self.events_url = WEBHOOK_URL, EVENTS_URL
+        if sockets is not None:
+            self._open(sockets)
+        else:
+            for host, site in pagerduty_sites().items():
+                self.world.serve(host, site)
+            if wiring is Wiring.BRIDGE:
+                self.bridge = StageBridge(self.world, bridge_config())
         self.do(commands.open_account)
         self.account = accounts.fixed() if account is None else account
         self.do(pagerduty_account.load, self.account)
@@ -88,7 +103,15 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop whatever runs outside this process's own memory."""
         self.world.client.close()
+        if self.process is not None:
+            self.process.close()
+        if self._servers is not None:
+            self._servers.stop()
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -191,12 +214,28 @@ class Stage:
             return True
         return entry.kind == "response" and int(entry.data["status"]) >= 400 and entry.cause not in hit
 
+    def _open(self, folder: Path) -> None:
+        """Serve the simulators through sockets and, when the wiring wants it, start the bridge as a process."""
+        site = pagerduty_sites()[EVENTS_HOST]
+
+        def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+            return (site if self.process is None else self.process.watched(site)).application(environ, start_response)
+
+        self._servers = Servers(Still(self.world), (Listener(Site(site.name, application)),))
+        self._servers.start()
+        self.events_url = self._servers.urls[site.name] + "/v2/enqueue"
+        self.world.network = live.network()
+        if self.wiring is Wiring.BRIDGE:
+            self.process = BridgeProcess(self.world, folder, key=accounts.ROUTING_KEY, events_url=self.events_url)
+            self.webhook_url = self.process.webhook_url
+
     def _name(self, user_id: str) -> str:
         user = self.world.view.get(DOCUMENTS["users"], user_id)
         return user_id if user is None else str(user.body.get("name"))
 
 
-def _bridge_config() -> Config:
+def bridge_config() -> Config:
+    """Return the bridge's configuration on the stage: one route, to the account's one service."""
     return parse_config(
         {"keys": {"operations": {"value": accounts.ROUTING_KEY}}, "pagerduty": {"events_url": EVENTS_URL}}, environ={}
     )
@@ -208,13 +247,13 @@ class ThousandEyesDesk:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         if stage.wiring is Wiring.BRIDGE:
-            self.integration = stage.do(commands.add_integration, "webhook", name="bridge", target=WEBHOOK_URL)
+            self.integration = stage.do(commands.add_integration, "webhook", name="bridge", target=stage.webhook_url)
         else:
             self.integration = stage.do(
                 commands.add_integration,
                 "pager-duty",
                 name="Network",
-                target=EVENTS_URL,
+                target=stage.events_url,
                 token=accounts.ROUTING_KEY,
             )
 

@@ -4,12 +4,18 @@ import pytest
 
 from bridge.core import Point
 from scenarios import accounts
+from scenarios.processes import Moment
 from scenarios.stage import Stage, TestDesk, Wiring
 from simulators.engine.faults import FaultKind
 from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, LogType
 from simulators.thousandeyes import commands
 
 BOTH = pytest.mark.parametrize("stage", list(Wiring), indirect=True)
+EVERY_WAY = pytest.mark.parametrize(
+    "stage",
+    [*Wiring, *(pytest.param(f"{wiring}/sockets", marks=pytest.mark.sockets) for wiring in Wiring)],
+    indirect=True,
+)
 EXPRESSION = "((responseCode >= 500))"
 
 
@@ -20,7 +26,7 @@ def shop_on(stage: Stage) -> TestDesk:
     return shop
 
 
-@BOTH
+@EVERY_WAY
 def test_an_acknowledged_page_stops_and_the_clear_resolves_the_incident(stage: Stage) -> None:
     """Alice acknowledges by SMS, nobody else is called, and the clear resolves the incident."""
     shop = shop_on(stage)
@@ -85,6 +91,23 @@ def test_a_bridge_killed_anywhere_loses_nothing_and_pages_nobody_twice(stage: St
     stage.person("alice").phone.expect_sms(shop).acknowledge()
     stage.run_until("12:00")
     assert stage.bridge.crashes == 1
+    stage.incident(shop).expect_resolved(at="10:48")
+
+
+@pytest.mark.sockets
+@pytest.mark.wiring("bridge/sockets")
+@pytest.mark.parametrize("moment", list(Moment))
+def test_a_bridge_process_killed_between_receive_and_send_loses_nothing(stage: Stage, moment: Moment) -> None:
+    """After kill -9 the process is started again: one incident, one page, and the clear resolves it."""
+    assert stage.process is not None
+    shop = shop_on(stage)
+    stage.process.kill(moment, down_for="7m")
+    shop.fails(status=503, at="10:00", until="10:45")
+    stage.run_until("10:20")
+    opened = {Moment.RECEIVED: "10:11", Moment.SENDING: "10:04"}[moment]
+    stage.person("alice").phone.expect_sms(shop).at(opened).acknowledge()
+    stage.run_until("12:00")
+    assert stage.process.crashes == 1
     stage.incident(shop).expect_resolved(at="10:48")
 
 

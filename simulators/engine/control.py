@@ -22,7 +22,7 @@ from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.journal import Entry
 from simulators.engine.tables import MissingRow
 from simulators.engine.web import answer, json_body, world
-from simulators.engine.world import World
+from simulators.engine.world import Snapshot, World
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 JOURNAL_LIMIT = 1000
@@ -135,7 +135,9 @@ def blueprint() -> Blueprint:
     @routes.post("/snapshots")
     def take_snapshot() -> Response:
         here = world()
-        snapshot = here.snapshot()
+        taken: list[Snapshot] = []
+        here.controls.run(lambda: taken.append(here.snapshot()))
+        snapshot = taken[0]
         here.kept[str(snapshot.serial)] = snapshot
         return answer({"id": str(snapshot.serial), "now": instants.iso_milliseconds(snapshot.now)}, 201)
 

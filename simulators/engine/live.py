@@ -92,6 +92,7 @@ class Runner:
         self._turn = threading.RLock()
         self._wake = threading.Condition()
         self._in_flight = 0
+        self._inline = False
         self._stopping = False
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._thread = threading.Thread(target=self._loop, name="world", daemon=True)
@@ -118,10 +119,15 @@ class Runner:
             self._wake.notify_all()
 
     def catch_up(self) -> None:
-        """Bring virtual time up to the wall clock; called before each request is answered."""
-        with self._turn:
-            if self.mode is Mode.RATE:
+        """Bring virtual time up to the wall clock; called before each request is answered.
+
+        Whoever is moving time already may be waiting for this very request, so nobody waits for them here.
+        """
+        if self.mode is Mode.RATE and self._turn.acquire(blocking=False):
+            try:
                 self.world.advance_to(max(self._virtual(), self.world.now))
+            finally:
+                self._turn.release()
 
     # -- controls --------------------------------------------------------------------------------------------------
 
@@ -145,9 +151,16 @@ class Runner:
         self.nudge()
 
     def run(self, job: Callable[[], Any]) -> None:
-        """Run something that moves time, then go on from there."""
+        """Run something that moves time, then go on from there.
+
+        Requests that fall due on the way are made one after the other and awaited, so that they keep their instants.
+        """
         with self._turn:
-            job()
+            self._inline = True
+            try:
+                job()
+            finally:
+                self._inline = False
         self._settle()
         with self._turn:
             self._rebase()
@@ -169,6 +182,9 @@ class Runner:
         return self._virtual_base + int((time.monotonic() - self._wall_base) * self.rate * 1e6)
 
     def _dispatch(self, job: Callable[[], None]) -> None:
+        if self._inline:
+            job()
+            return
         with self._wake:
             self._in_flight += 1
         self._pool.submit(self._send, job)

@@ -8,6 +8,7 @@ every request and answer, whether it came in process or through a socket, is wri
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -50,16 +51,38 @@ class Site:
         """Return a WSGI application that serves this site in ``world`` through a socket.
 
         ``before`` runs ahead of each request (a live runner catches up with the wall clock), ``after`` behind it.
+        Faults for the vendor host of this site hit requests that come from outside, too: a status is answered, any
+        other fault breaks the connection (:class:`ConnectionResetError`), before or after the request was taken.
         """
 
         def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             before()
             try:
-                return self.answer(world, environ, start_response)
+                return self._answer_or_fail(world, environ, start_response)
             finally:
                 after()
 
         return application
+
+    def _answer_or_fail(self, world: World, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        fault: Fault | None = None
+        if world.has_faults() and not path.startswith("/_sim"):
+            host = next((host for host, site in world.sites.items() if site is self), "")
+            method = environ["REQUEST_METHOD"]
+            fault = world.transact(lambda draft: faults.take(draft, method, host, path))
+        if fault is None:
+            return self.answer(world, environ, start_response)
+        if fault.kind is FaultKind.STATUS:
+            start_response(f"{fault.status} Fault", [*fault.headers, ("Content-Length", str(len(fault.body.encode())))])
+            return [fault.body.encode()]
+        if fault.kind in {FaultKind.DUPLICATE, FaultKind.LOSE_ANSWER}:
+            body = _read(environ)
+            self.answer(world, environ, lambda *_: None)
+            if fault.kind is FaultKind.DUPLICATE:
+                environ["wsgi.input"] = io.BytesIO(body)
+                return self.answer(world, environ, start_response)
+        raise ConnectionResetError(errno.ECONNRESET, "a fault breaks this connection")
 
     def answer(self, world: World, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, writing it and its answer to the journal."""
