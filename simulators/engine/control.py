@@ -29,9 +29,9 @@ JOURNAL_LIMIT = 1000
 LONGEST_WAIT = 10 * instants.SECOND
 
 
-def blueprint() -> Blueprint:
-    """Return the engine's verbs as a blueprint to be registered on a vendor's application."""
-    routes = Blueprint("sim", __name__, url_prefix="/_sim")
+def plane(name: str) -> Blueprint:
+    """Return an empty part of the control plane: it serves local callers only and words every error as one line."""
+    routes = Blueprint(name, __name__, url_prefix="/_sim")
 
     @routes.before_request
     def local_only() -> None:
@@ -43,6 +43,13 @@ def blueprint() -> Blueprint:
             return answer(error.body, error.status, error.headers)
         status = 404 if isinstance(error, MissingRow) else 409 if isinstance(error, StaleSnapshot) else 400
         return answer({"error": str(error)}, status)
+
+    return routes
+
+
+def blueprint() -> Blueprint:
+    """Return the engine's verbs as a blueprint to be registered on a vendor's application."""
+    routes = plane("sim")
 
     @routes.get("/")
     def manifest() -> Response:

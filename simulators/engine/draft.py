@@ -22,10 +22,20 @@ KnobsT = TypeVar("KnobsT")
 
 @dataclass(frozen=True, slots=True)
 class KnobsRow:
-    """A vendor's knobs: one frozen value of a class of the vendor's own; ``id`` is the class name."""
+    """A vendor's knobs: one frozen value of a class of the vendor's own; ``id`` names that class in full."""
 
     id: str
     value: Any
+
+    @classmethod
+    def of(cls, value: Any) -> KnobsRow:
+        """Return the row that holds ``value``."""
+        return cls(cls.name(type(value)), value)
+
+    @staticmethod
+    def name(kind: type) -> str:
+        """Return the id of the row for knobs of class ``kind``; each vendor may call its class the same."""
+        return f"{kind.__module__}.{kind.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +193,7 @@ class Committed:
 
     def knobs(self, kind: type[KnobsT]) -> KnobsT:
         """Return the world's knobs of this class (its defaults when none were given)."""
-        row = self.get(KNOBS, kind.__qualname__)
+        row = self.get(KNOBS, KnobsRow.name(kind))
         return kind() if row is None else cast(KnobsT, row.value)
 
     def timer(self, owner: str, kind: str, key: str) -> Timer | None:

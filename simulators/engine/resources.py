@@ -41,7 +41,8 @@ class Trouble(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: its JSON kind and limits. ``choices`` lists the allowed values, ``fields`` describes an object's (or
-    an array item's) own fields, ``default`` is used on create when the field is left out (``None`` = leave out)."""
+    an array item's) own fields, ``items`` an array's items that are no objects, ``default`` is used on create when the
+    field is left out (``None`` = leave out)."""
 
     name: str
     kind: Kind = Kind.STRING
@@ -56,6 +57,7 @@ class Field:
     maximum: float | None = None
     default: Any = None
     fields: tuple[Field, ...] = ()
+    items: Field | None = None
     unique: bool = False
     description: str = ""
 
@@ -189,6 +191,12 @@ def _check_value(entry: Field, value: Any, path: str) -> list[Problem]:
             return [Problem(path, Trouble.TOO_SMALL, entry, value)]
         if entry.maximum is not None and value > entry.maximum:
             return [Problem(path, Trouble.TOO_LARGE, entry, value)]
+    if entry.items is not None and isinstance(value, (list, tuple)):
+        return [
+            problem
+            for place, item in enumerate(value)
+            for problem in _check_value(entry.items, item, f"{path}[{place}]")
+        ]
     if entry.fields and isinstance(value, Mapping):
         return _check(entry.fields, value, path + ".", False)
     if entry.fields and isinstance(value, (list, tuple)):

@@ -174,7 +174,7 @@ class World:
         self._last_request: dict[str, int] = {}
         self._undo_kept: int | None = None if journal_bound is None else 16 * journal_bound
         for value in knobs:
-            self._tables[KNOBS].put(KnobsRow(type(value).__qualname__, value))
+            self._tables[KNOBS].put(KnobsRow.of(value))
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -252,8 +252,9 @@ class World:
     def set_knobs(self, value: Any) -> None:
         """Replace the knobs of the value's class."""
         with self.lock:
-            self._tables[KNOBS].put(KnobsRow(type(value).__qualname__, value))
-            self.record("knobs", type(value).__qualname__, value=repr(value))
+            row = KnobsRow.of(value)
+            self._tables[KNOBS].put(row)
+            self.record("knobs", row.id, value=repr(value))
 
     # -- who serves what -------------------------------------------------------------------------------------------
 
