@@ -191,6 +191,10 @@ class Committed:
         """Return the number of rows."""
         return len(self._tables[table])
 
+    def table(self, table: TableKey[RowT]) -> Table[RowT]:
+        """Return the committed table itself, for a page of a long list; to be read under the world's lock only."""
+        return cast("Table[RowT]", self._tables[table])
+
     def knobs(self, kind: type[KnobsT]) -> KnobsT:
         """Return the world's knobs of this class (its defaults when none were given)."""
         row = self.get(KNOBS, KnobsRow.name(kind))

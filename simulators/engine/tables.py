@@ -9,7 +9,7 @@ it back where it was and listings stay identical to the last byte.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -123,6 +123,19 @@ class Table(Generic[RowT]):
     def ordinal(self, id: str) -> int | None:
         """Return the place of ``id`` in insertion order, or ``None`` when it was never put."""
         return self._ordinals.get(id)
+
+    @property
+    def places(self) -> int:
+        """The number of places ever given out, gaps included: ordinals run from 0 below it."""
+        return len(self._ids)
+
+    def at(self, ordinal: int) -> RowT | None:
+        """Return the row in this place of insertion order, ``None`` for a gap."""
+        return self._rows[self._ids[ordinal]]
+
+    def ordinals(self, index: str, value: Hashable) -> Sequence[int]:
+        """Return the places of the rows with ``value`` in ``index``, ascending; a live view, not to be kept."""
+        return self._indexes[index].get(value, ())
 
     def ids(self, index: str, value: Hashable) -> list[str]:
         """Return the ids whose rows have ``value`` in ``index``, in insertion order."""
