@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +52,8 @@ class BridgeProcess:
         self._down_for = 0
         self._down_until: int | None = None
         self._due: int | None = None
+        #: Held while the process is being killed, so that whoever loses its answer learns why first.
+        self._killing = threading.Lock()
         self.port = 0
         self._start()
         world.network = _Wire(self)
@@ -145,8 +148,9 @@ class BridgeProcess:
         try:
             answer = self._http.post(self._lockstep, json={"now": now}).raise_for_status().json()
         except httpx.TransportError:
-            if self._down_until is None:
-                raise
+            with self._killing:
+                if self._down_until is None:
+                    raise
             return 1
         self._due = answer["next_due"]
         return int(answer["done"])
@@ -154,12 +158,13 @@ class BridgeProcess:
     def _reached(self, moment: Moment) -> None:
         if moment is not self._kill_at:
             return
-        self._kill_at = None
-        self._process.kill()
-        self._process.communicate()
-        self.crashes += 1
-        self._down_until = self.world.now + self._down_for
-        self.world.record("bridge.crashed", NAME, point=moment.value)
+        with self._killing:
+            self._kill_at = None
+            self._process.kill()
+            self._process.communicate()
+            self.crashes += 1
+            self._down_until = self.world.now + self._down_for
+            self.world.record("bridge.crashed", NAME, point=moment.value)
 
     def _carry(self, request: httpx.Request) -> httpx.Response:
         """Carry a request to the network; the process is told the time before it takes one."""

@@ -8,6 +8,7 @@ was sent to anybody and not expected fails the scenario, and so does any error t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -81,10 +82,15 @@ class Stage:
         self.world = World(seed=seed, start=instants.parse(start), components=[ThousandEyes(), PagerDuty()])
         self.bridge: StageBridge | None = None
         self.process: BridgeProcess | None = None
-        self._servers: Servers | None = None
+        self._open_things = ExitStack()
+        self._open_things.callback(self.world.client.close)
         self.webhook_url, self.events_url = WEBHOOK_URL, EVENTS_URL
         if sockets is not None:
-            self._open(sockets)
+            try:
+                self._open(sockets)
+            except BaseException:
+                self.close()
+                raise
         else:
             for host, site in pagerduty_sites().items():
                 self.world.serve(host, site)
@@ -107,11 +113,7 @@ class Stage:
 
     def close(self) -> None:
         """Stop whatever runs outside this process's own memory."""
-        self.world.client.close()
-        if self.process is not None:
-            self.process.close()
-        if self._servers is not None:
-            self._servers.stop()
+        self._open_things.close()
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -221,12 +223,14 @@ class Stage:
         def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             return (site if self.process is None else self.process.watched(site)).application(environ, start_response)
 
-        self._servers = Servers(Still(self.world), (Listener(Site(site.name, application)),))
-        self._servers.start()
-        self.events_url = self._servers.urls[site.name] + "/v2/enqueue"
+        servers = Servers(Still(self.world), (Listener(Site(site.name, application)),))
+        servers.start()
+        self._open_things.callback(servers.stop)
+        self.events_url = servers.urls[site.name] + "/v2/enqueue"
         self.world.network = live.network()
         if self.wiring is Wiring.BRIDGE:
             self.process = BridgeProcess(self.world, folder, key=accounts.ROUTING_KEY, events_url=self.events_url)
+            self._open_things.callback(self.process.close)
             self.webhook_url = self.process.webhook_url
 
     def _name(self, user_id: str) -> str:
@@ -281,12 +285,14 @@ class ThousandEyesDesk:
         severity: str = "critical",
         mode: str = "any",
         name: str = "",
+        webhook: str = "",
     ) -> thousandeyes_model.AlertRule:
-        """Create a rule for ``test`` that notifies over the stage's wiring."""
+        """Create a rule for ``test`` that notifies over the stage's wiring, or a receiver of one's own (``webhook``)."""
         required, _, out_of = rounds.partition(" of ")
-        group, kind = {"webhook": ("webhook", "webhook"), "pager-duty": ("thirdParty", "pager-duty")}[
-            self.integration.kind
-        ]
+        integration = self.integration
+        if webhook:
+            integration = self._stage.do(commands.add_integration, "webhook", name="receiver", target=webhook)
+        group, kind = {"webhook": ("webhook", "webhook"), "pager-duty": ("thirdParty", "pager-duty")}[integration.kind]
         return self._stage.do(
             commands.create_rule,
             name=name or f"{test.name} is down",
@@ -297,7 +303,7 @@ class ThousandEyesDesk:
             severity=severity,
             mode=mode,
             tests=(test.id,),
-            notifications={group: [{"integrationId": self.integration.id, "integrationType": kind}]},
+            notifications={group: [{"integrationId": integration.id, "integrationType": kind}]},
         )
 
 

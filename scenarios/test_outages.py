@@ -1,5 +1,9 @@
 """Outages from the failing test to the person woken and back, each told in a few lines and checked to the second."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bridge.core import Point
@@ -7,8 +11,10 @@ from scenarios import accounts
 from scenarios.processes import Moment
 from scenarios.stage import Stage, TestDesk, Wiring
 from simulators.engine.faults import FaultKind
+from simulators.engine.transport import Site
 from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, LogType
 from simulators.thousandeyes import commands
+from simulators.thousandeyes.notifiers import EVENTS_URL
 
 BOTH = pytest.mark.parametrize("stage", list(Wiring), indirect=True)
 EVERY_WAY = pytest.mark.parametrize(
@@ -133,6 +139,33 @@ def test_a_clear_that_overtakes_its_trigger_leaves_no_incident_open(stage: Stage
     stage.tolerate("event.dropped")  # the resolve finds nothing to resolve, which is the point
     stage.run_until("12:00")
     assert list(stage.world.view.all(INCIDENTS)) == []
+
+
+def test_a_receiver_may_call_pagerduty_before_it_answers(stage: Stage) -> None:
+    """Somebody else's synchronous bridge sends its event first and answers ThousandEyes afterwards: one incident."""
+    calls: list[int] = []
+
+    def receiver(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        notification = json.loads(environ["wsgi.input"].read())
+        alert = notification["alert"]
+        event = {
+            "routing_key": accounts.ROUTING_KEY,
+            "event_action": "resolve" if notification["eventType"].endswith("CLEAR") else "trigger",
+            "dedup_key": f"thousandeyes:{alert['alertId']}",
+            "payload": {"summary": alert["ruleName"], "source": alert["testName"], "severity": "critical"},
+        }
+        calls.append(stage.world.client.post(EVENTS_URL, json=event).status_code)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"forwarded"]
+
+    stage.world.serve("receiver.example.com", Site("receiver", receiver))
+    shop = stage.thousandeyes.http_test("shop")
+    stage.thousandeyes.alert_rule(shop, EXPRESSION, webhook="https://receiver.example.com/hook")
+    shop.fails(status=503, at="10:00", until="10:20")
+    stage.run_until("11:00")
+    assert calls == [202, 202]
+    stage.person("alice").phone.expect_sms(shop).at("10:02")
+    stage.incident(shop).expect_resolved(at="10:22")
 
 
 def test_the_schedule_hands_over_in_mid_incident() -> None:
