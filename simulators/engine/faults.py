@@ -25,7 +25,7 @@ class FaultKind(StrEnum):
     LOSE_ANSWER = "lose_answer"  # arrives and is handled, but the answer is lost
     STATUS = "status"  # never arrives: something in between answers with ``status``
     DUPLICATE = "duplicate"  # arrives twice; the caller sees the second answer
-    DELAY = "delay"  # arrives ``delay`` later (requests made by a simulator); others see a time-out
+    DELAY = "delay"  # arrives ``delay`` later; a caller that is no simulator has given up by then (a time-out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,17 @@ def remove(draft: Draft, fault_id: str) -> None:
     draft.record("fault.removed", fault_id)
 
 
-def take(draft: Draft, method: str, host: str, path: str, *, delays: bool = False) -> Fault | None:
-    """Return the fault that hits this request, if any, counting it.
+def take(
+    draft: Draft, method: str, host: str, path: str, *, delays: bool | None = False, body: bytes = b""
+) -> Fault | None:
+    """Return the fault that hits this request, if any, counting it; the journal keeps the ``body`` that was hit.
 
-    Delays are asked for first and apart (``delays``), because only the agenda can make a request late.
+    A simulator's own requests are asked about delays first and apart (``delays`` true, later false), because the agenda
+    makes them late; for everybody else's (``delays`` is ``None``) a delay is a fault like any other.
     """
     for fault in draft.all(FAULTS):
-        if (fault.kind is FaultKind.DELAY) is not delays or not _matches(fault, method, host, path, draft.now):
+        apart = delays is not None and (fault.kind is FaultKind.DELAY) is not delays
+        if apart or not _matches(fault, method, host, path, draft.now):
             continue
         seen = replace(fault, seen=fault.seen + 1)
         drawn = ids.number(draft.seed, "engine.fault.draw", fault.id, fault.seen) % PER_MILLION
@@ -87,7 +91,8 @@ def take(draft: Draft, method: str, host: str, path: str, *, delays: bool = Fals
             draft.put(FAULTS, seen)
             continue
         draft.put(FAULTS, replace(seen, hits=fault.hits + 1))
-        draft.record("fault.hit", fault.id, fault=fault.kind, method=method, host=host, path=path)
+        said = body.decode(errors="replace")
+        draft.record("fault.hit", fault.id, fault=fault.kind, method=method, host=host, path=path, body=said)
         return fault
     return None
 

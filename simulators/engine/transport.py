@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx
 
 from simulators.engine import faults
+from simulators.engine.draft import Outgoing
 from simulators.engine.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 WORLD = "pagedrill.world"
 SITE = "pagedrill.site"
+#: Marks a request the agenda makes for a simulator: its delays were settled before.
+AGENDA = "pagedrill.agenda"
 StartResponse = Callable[..., Any]
 
 
@@ -149,12 +152,19 @@ class WorldTransport(httpx.BaseTransport):
         host = url.host
         fault: Fault | None = None
         if world.has_faults():
-            fault = world.transact(lambda draft: faults.take(draft, request.method, host, url.path))
+            delays = False if AGENDA in request.extensions else None
+            body = request.read()
+            fault = world.transact(
+                lambda draft: faults.take(draft, request.method, host, url.path, delays=delays, body=body)
+            )
         if fault is None:
             return self._deliver(request)
         if fault.kind is FaultKind.REFUSE:
             raise httpx.ConnectError(f"connection to {host} refused", request=request)
-        if fault.kind is FaultKind.TIMEOUT:
+        if fault.kind is FaultKind.DELAY:
+            headers = tuple(request.headers.items())
+            world.straggle(Outgoing(request.method, str(url), headers, request.content), fault.delay)
+        if fault.kind in {FaultKind.TIMEOUT, FaultKind.DELAY}:
             raise httpx.ReadTimeout(f"no answer from {host}", request=request)
         if fault.kind is FaultKind.STATUS:
             return httpx.Response(

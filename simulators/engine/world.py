@@ -37,13 +37,15 @@ from simulators.engine.draft import (
 from simulators.engine.errors import ClockError, EngineError, NotReached, StaleSnapshot
 from simulators.engine.journal import Journal
 from simulators.engine.tables import Table, TableKey, UndoLog
-from simulators.engine.transport import Site, WorldTransport
+from simulators.engine.transport import AGENDA, Site, WorldTransport
 
 ResultT = TypeVar("ResultT")
 
 #: More steps than this at one instant mean that something answers itself for ever.
 STEPS_PER_INSTANT = 200_000
 ENGINE = "engine"
+#: Owns requests that arrive when their caller no longer waits for them.
+NETWORK = "network"
 ENGINE_TABLES: tuple[TableKey[Any], ...] = (KNOBS, COUNTERS, faults.FAULTS, limits.WINDOWS)
 
 _cause: ContextVar[int] = ContextVar("cause", default=0)
@@ -355,7 +357,9 @@ class World:
         url = httpx.URL(request.url)
         if not late and self.has_faults():
             with self.lock:
-                fault = self.transact(lambda draft: faults.take(draft, request.method, url.host, url.path, delays=True))
+                fault = self.transact(
+                    lambda draft: faults.take(draft, request.method, url.host, url.path, delays=True, body=request.body)
+                )
                 if fault is not None:
                     self._queue(self._now + fault.delay, timer.owner, tag, request, timer.cause, late=True)
                     return
@@ -371,8 +375,15 @@ class World:
             outcome = self.exchange(request)
             with self.lock:
                 seq = self.record("outcome", timer.owner, status=outcome.status, error=outcome.error)
-        with self.caused_by(seq):
-            self.transact(lambda draft: self.components[timer.owner].on_outcome(draft, tag, outcome))
+        component = self.components.get(timer.owner)
+        if component is not None:
+            with self.caused_by(seq):
+                self.transact(lambda draft: component.on_outcome(draft, tag, outcome))
+
+    def straggle(self, request: Outgoing, delay: int) -> None:
+        """Let a request arrive ``delay`` microseconds later; its caller has given up, nobody hears what came of it."""
+        with self.lock:
+            self._queue(self._now + delay, NETWORK, None, request, _cause.get(), late=True)
 
     def exchange(self, request: Outgoing) -> Outcome:
         """Make a request through the one client and return what came of it; never raises for the network's faults."""
@@ -384,6 +395,7 @@ class World:
                 content=request.body,
                 timeout=request.timeout / instants.SECOND,
                 follow_redirects=False,
+                extensions={AGENDA: True},
             )
         except httpx.TimeoutException as problem:
             return Outcome(None, error=f"timeout: {problem}")
