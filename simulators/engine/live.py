@@ -172,6 +172,11 @@ class Runner:
         while not ready() and time.monotonic() < deadline and not self._stopping:
             time.sleep(IDLE_PAUSE / 10)
 
+    def outside(self, instant: int) -> int:
+        """Return when ``instant`` will be by the wall clock, as far as time moves by itself (otherwise one to one)."""
+        rate = self.rate if self.mode is Mode.RATE else 1.0
+        return wall() + int((instant - self.world.now) / rate)
+
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _rebase(self) -> None:

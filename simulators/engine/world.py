@@ -107,6 +107,9 @@ class Controls(Protocol):
     def wait(self, ready: Callable[[], bool], span: int) -> None:
         """Wait until ``ready()`` for at most ``span`` microseconds of wall time."""
 
+    def outside(self, instant: int) -> int:
+        """Return when a caller outside, by its own clock, will see ``instant`` (for headers that say when to retry)."""
+
 
 class ManualControls:
     """Time moves only when somebody says so; nobody waits."""
@@ -126,6 +129,10 @@ class ManualControls:
 
     def wait(self, ready: Callable[[], bool], span: int) -> None:
         """Return at once."""
+
+    def outside(self, instant: int) -> int:
+        """Return ``instant``: there is no other clock."""
+        return instant
 
 
 @dataclass(frozen=True, slots=True)

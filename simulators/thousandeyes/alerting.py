@@ -182,6 +182,16 @@ def advance(
     return state, last, None
 
 
+def unseen(config: Config, state: State, rounds: int) -> State:
+    """Return the state after ``rounds`` that nobody looks at: an alert goes on, otherwise none of them violates."""
+    if state.active is not None:
+        return state
+    mask = (1 << config.out_of) - 1
+    shift = min(rounds, config.out_of)
+    shifted = ((name, bits << shift & mask) for name, bits in state.history)
+    return State(tuple((name, bits) for name, bits in shifted if bits))
+
+
 def naive(
     config: Config, state: State, signals: Sequence[Signal], first: int, last: int
 ) -> tuple[State, int, Event | None]:

@@ -10,18 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 from simulators.engine import ids
-from simulators.engine.draft import Draft
-from simulators.engine.resources import freeze
-from simulators.thousandeyes import expression, units
+from simulators.engine.draft import KNOBS, Draft, KnobsRow
+from simulators.engine.resources import Document, freeze
+from simulators.thousandeyes import catalogue, documents, expression, suppression, units
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
     CONDITION_ID,
     CONDITIONS,
+    DOCUMENTS,
     INTEGRATIONS,
+    OWNER,
     RULE_ID,
     RULES,
     TEST_ID,
+    TEST_VERSIONS,
     TESTS,
     TOKENS,
     USERS,
@@ -30,7 +33,9 @@ from simulators.thousandeyes.model import (
     AlertRule,
     Condition,
     Integration,
+    Knobs,
     Test,
+    TestVersion,
     Token,
     Trouble,
     User,
@@ -38,16 +43,7 @@ from simulators.thousandeyes.model import (
 
 DEFAULT_AID = "1001"
 DEFAULT_TOKEN = "te-rehearsal-token"  # noqa: S105 - the published token of a simulator
-CITIES = (
-    ("Singapore", "SG", 1.35, 103.82),
-    ("London", "GB", 51.51, -0.13),
-    ("Oslo", "NO", 59.91, 10.75),
-    ("New York, NY", "US", 40.71, -74.01),
-    ("Tokyo", "JP", 35.68, 139.69),
-    ("Frankfurt", "DE", 50.11, 8.68),
-    ("São Paulo", "BR", -23.55, -46.63),
-    ("Sydney", "AU", -33.87, 151.21),
-)
+FIRST_ENTERPRISE_AGENT = ids.decimal(562949953424211)
 
 
 def open_account(
@@ -59,13 +55,66 @@ def open_account(
     time_zone: str = "UTC",
     token: str = DEFAULT_TOKEN,
 ) -> None:
-    """Make an account group with one user, one API token and a cloud agent in each of :data:`CITIES`."""
-    for place, (city, country, latitude, longitude) in enumerate(CITIES):
+    """Make an account group with one user who may do everything, one API token, and all of the catalogue."""
+    for place, (city, country, latitude, longitude) in enumerate(catalogue.CITIES):
         agent = Agent(str(place + 3), city, country, city, (f"192.0.2.{place + 3}",), "", latitude, longitude)
         draft.put(AGENTS, agent)
+    for role_id, role, permissions in catalogue.ROLES:
+        body = freeze({"name": role, "isBuiltin": True, "permissions": list(permissions)})
+        draft.put(DOCUMENTS, Document(role_id, "role", body, draft.now, draft.now))
     draft.put(ACCOUNT_GROUPS, AccountGroup(DEFAULT_AID, name, time_zone=time_zone))
-    draft.put(USERS, User("1", user, email, DEFAULT_AID, (DEFAULT_AID,), draft.now))
+    add_default_rules(draft, DEFAULT_AID)
+    admin = catalogue.ROLES[0][0]
+    draft.put(USERS, User("1", user, email, DEFAULT_AID, (DEFAULT_AID,), draft.now, all_roles=(admin,)))
     draft.put(TOKENS, Token(token, "1"))
+
+
+def add_default_rules(draft: Draft, aid: str) -> None:
+    """Give an account group the default alert rules of the vendor."""
+    for alert_type, name, text, sources, rounds in catalogue.DEFAULT_RULES:
+        share = sources.endswith("%")
+        rule = AlertRule(
+            id=draft.fresh(catalogue.DEFAULT_RULE_ID, "te.rule.default"),
+            aid=aid,
+            name=name,
+            alert_type=alert_type,
+            expression=text,
+            out_of=rounds,
+            required=rounds,
+            minimum_sources=None if share else int(sources),
+            minimum_pct=int(sources[:-1]) if share else None,
+            is_default=True,
+        )
+        draft.put(RULES, rule)
+
+
+def add_agent(
+    draft: Draft, name: str, *, country: str = "US", location: str = "", aids: tuple[str, ...] = (DEFAULT_AID,)
+) -> Agent:
+    """Install an enterprise agent for the account groups ``aids``."""
+    number = draft.fresh(FIRST_ENTERPRISE_AGENT, "te.agent")
+    last = int(number) % 250 + 1
+    body = freeze({"hostname": name, "publicIpAddresses": [f"203.0.113.{last}"], "keepBrowserCache": False})
+    agent = Agent(number, name, country, location or name, (f"198.51.100.{last}",), "Example Enterprise (AS 64511)",
+                  kind="enterprise", aids=aids, created=draft.now, body=body)  # fmt: skip
+    draft.put(AGENTS, agent)
+    draft.record("agent.added", agent.id, agent=name)
+    return agent
+
+
+def add_token(draft: Draft, token: str, user_id: str) -> None:
+    """Give a user another API token."""
+    draft.put(TOKENS, Token(token, draft.need(USERS, user_id).id))
+    draft.record("token.added", user_id)
+
+
+def set_knobs(draft: Draft, **changes: Any) -> Knobs:
+    """Change knobs (names of :class:`Knobs`); what has ended by now was decided under the old ones."""
+    changed = replace(draft.knobs(Knobs), **changes)
+    tests = [test.id for test in draft.all(TESTS)]
+    units.change(draft, tests, lambda: draft.put(KNOBS, KnobsRow.of(changed)))
+    draft.record("knobs.set", OWNER, **changes)
+    return changed
 
 
 def create_test(
@@ -98,6 +147,7 @@ def create_test(
         body=freeze(body),
     )
     units.change(draft, [test.id], lambda: draft.put(TESTS, test))
+    _keep_version(draft, test, created_by)
     draft.record("test.created", test.id, test=test.name)
     return test
 
@@ -108,8 +158,14 @@ def update_test(draft: Draft, test_id: str, **changes: Any) -> Test:
         changes["body"] = freeze(changes["body"])
     test = replace(draft.need(TESTS, test_id), modified=draft.now, **changes)
     units.change(draft, [test_id], lambda: draft.put(TESTS, test))
+    _keep_version(draft, test, test.modified_by or test.created_by)
     draft.record("test.updated", test.id, test=test.name, fields=sorted(changes))
     return test
+
+
+def _keep_version(draft: Draft, test: Test, by: str) -> None:
+    version = draft.fresh(ids.UUID4, "te.test.version")
+    draft.put(TEST_VERSIONS, TestVersion(version, test.id, draft.now, by, test))
 
 
 def delete_test(draft: Draft, test_id: str) -> None:
@@ -159,15 +215,18 @@ def create_rule(
 def update_rule(draft: Draft, rule_id: str, *, tests: tuple[str, ...] | None = None, **changes: Any) -> AlertRule:
     """Replace fields of a rule; an active alert of it is cleared and may trigger again.
 
-    ``tests`` replaces the assignment when given.
+    A new severity alone touches future alerts only, and what stays as it was touches nothing. ``tests`` replaces the
+    assignment when given.
     """
     for name in ("notifications", "body"):
         if name in changes:
             changes[name] = freeze(changes[name])
-    rule = replace(draft.need(RULES, rule_id), **changes)
+    before = draft.need(RULES, rule_id)
+    rule = replace(before, **changes)
     expression.parse(rule.expression, rule.alert_type)
     concerned = [test.id for test in draft.all(TESTS) if rule_id in test.rules]
-    units.change(draft, concerned, lambda: draft.put(RULES, rule), edited_rule=rule_id)
+    edited = rule_id if rule != replace(before, severity=rule.severity) else ""
+    units.change(draft, concerned, lambda: draft.put(RULES, rule), edited_rule=edited)
     if tests is not None:
         _assign(draft, rule_id, tests)
     draft.record("rule.updated", rule.id, rule=rule.name, fields=sorted(changes))
@@ -248,3 +307,24 @@ def add_integration(
     draft.put(INTEGRATIONS, integration)
     draft.record("integration.added", integration.id, integration=name, target=target)
     return integration
+
+
+def create_window(draft: Draft, aid: str, body: Mapping[str, Any]) -> Document:
+    """Make an alert suppression window for the tests in its ``testIds``."""
+    made: list[Document] = []
+    tests = body.get("testIds", ())
+    units.change(draft, tests, lambda: made.append(documents.create(draft, suppression.KIND, aid, body)))
+    return made[0]
+
+
+def update_window(draft: Draft, window: Document, body: Mapping[str, Any]) -> Document:
+    """Give a suppression window another body; rounds that have ended were decided under the old one."""
+    made: list[Document] = []
+    tests = [*window.body.get("testIds", ()), *body.get("testIds", ())]
+    units.change(draft, tests, lambda: made.append(documents.replace_body(draft, window, body)))
+    return made[0]
+
+
+def delete_window(draft: Draft, window: Document) -> None:
+    """Delete a suppression window."""
+    units.change(draft, window.body.get("testIds", ()), lambda: documents.delete(draft, window))

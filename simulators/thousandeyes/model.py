@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from simulators.engine import ids
-from simulators.engine.resources import Frozen
+from simulators.engine.resources import Document, Frozen
 from simulators.engine.tables import TableKey
 
 OWNER = "thousandeyes"
@@ -22,6 +22,13 @@ APP = "https://app.thousandeyes.com"
 TEST_ID = ids.decimal(281474976710706)
 RULE_ID = ids.decimal(127094)
 CONDITION_ID = ids.decimal(1)
+#: Kinds of documents whose ids count; every other kind has UUIDs.
+DOCUMENT_IDS = {
+    "role": ids.decimal(60),
+    "suppression-window": ids.decimal(2411),
+    "label": ids.decimal(961),
+    "credential": ids.decimal(3247),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,39 @@ class Knobs:
     foreign_aid_status: int = 403
     #: Requests per minute of an organization; 0 switches the limit off.
     rate_limit: int = 0
+    #: An update of a test that says ``alertsEnabled: true`` and names no rules brings the default rules back.
+    defaults_on_update: bool = True
+    #: An update of a test keeps what it does not mention, instead of setting it back to its default.
+    test_updates_merge: bool = True
+    #: Cleared alerts listed when no time range is given: "day" (the last 24 hours), "all" or "none".
+    clear_without_range: str = "day"
+    #: A time range without a state lists cleared and active alerts, instead of those that started in it.
+    range_lists_both: bool = True
+    #: Alerts on a page when ``max`` is not given.
+    alert_page: int = 100
+
+    @staticmethod
+    def problem(name: str, value: Any) -> str:
+        """Return what is wrong with ``value`` for the knob ``name``, "" when nothing is."""
+        if name in _KNOB_CHOICES:
+            choices = _KNOB_CHOICES[name]
+            return "" if value in choices else f"must be one of {', '.join(map(str, choices))}"
+        if name in _KNOB_RANGES:
+            least, most = _KNOB_RANGES[name]
+            return "" if least <= value <= most else f"must be from {least} to {most}"
+        return ""
+
+
+_KNOB_CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "foreign_aid_status": (400, 403, 404),
+    "clear_without_range": ("day", "all", "none"),
+}
+_KNOB_RANGES = {
+    "webhook_timeout": (1, 60),
+    "webhook_attempts": (1, 13),
+    "rate_limit": (0, 1_000_000),
+    "alert_page": (1, 1000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +112,13 @@ class User:
     aid: str
     aids: tuple[str, ...]
     registered: int = 0
+    #: Roles by account group, and roles that hold in every account group.
+    roles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    all_roles: tuple[str, ...] = ()
+
+    def roles_in(self, aid: str) -> tuple[str, ...]:
+        """Return the ids of the roles this user has in an account group."""
+        return (*self.all_roles, *dict(self.roles).get(aid, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +131,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A cloud agent."""
+    """A cloud agent (everybody's) or an enterprise agent or cluster (of the account groups in ``aids``)."""
 
     id: str
     name: str
@@ -94,6 +141,11 @@ class Agent:
     network: str = ""
     latitude: float = 0.0
     longitude: float = 0.0
+    kind: str = "cloud"
+    enabled: bool = True
+    aids: tuple[str, ...] = ()
+    created: int = 0
+    body: Mapping[str, Any] = field(default_factory=Frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +172,21 @@ class Test:
     @property
     def target(self) -> str:
         """What is tested, as notifications show it."""
-        return str(self.body.get("url", ""))
+        names = ("url", "server", "domain", "prefix", "targetAgentId")
+        return str(next((self.body[name] for name in names if self.body.get(name)), ""))
+
+
+@dataclass(frozen=True, slots=True)
+class TestVersion:
+    """A test as it was from ``at`` on, by whom it was made so."""
+
+    __test__ = False
+
+    id: str
+    test: str
+    at: int
+    by: str
+    row: Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +298,9 @@ class Alert:
     violations: int
     test_name: str
     alert_type: str = "http-server"
+    test_type: str = "http-server"
     notifications: Mapping[str, Any] = field(default_factory=Frozen)
+    notify_on_clear: bool = True
 
     @property
     def unit(self) -> str:
@@ -273,16 +341,20 @@ USERS: TableKey[User] = TableKey("thousandeyes.users")
 TOKENS: TableKey[Token] = TableKey("thousandeyes.tokens")
 AGENTS: TableKey[Agent] = TableKey("thousandeyes.agents")
 TESTS: TableKey[Test] = TableKey("thousandeyes.tests", {"aid": lambda row: row.aid})
+TEST_VERSIONS: TableKey[TestVersion] = TableKey("thousandeyes.test_versions", {"test": lambda row: row.test})
 RULES: TableKey[AlertRule] = TableKey("thousandeyes.rules", {"aid": lambda row: row.aid})
 INTEGRATIONS: TableKey[Integration] = TableKey("thousandeyes.integrations")
 CONDITIONS: TableKey[Condition] = TableKey("thousandeyes.conditions", {"test": lambda row: row.test})
 ALERTS: TableKey[Alert] = TableKey(
-    "thousandeyes.alerts", {"test": lambda row: row.test, "state": lambda row: row.state.value}
+    "thousandeyes.alerts",
+    {"test": lambda row: row.test, "state": lambda row: row.state.value, "aid": lambda row: row.aid},
 )
 UNITS: TableKey[Unit] = TableKey("thousandeyes.units", {"test": lambda row: row.test, "rule": lambda row: row.rule})
 NOTIFICATIONS: TableKey[Notification] = TableKey(
     "thousandeyes.notifications", {"alert": lambda row: row.alert, "integration": lambda row: row.integration}
 )
+#: What the alerting has no use for, as the vendor writes it; ``parent`` is the account group, "" = the organization.
+DOCUMENTS: TableKey[Document] = TableKey("thousandeyes.documents", {"place": lambda row: (row.kind, row.parent)})
 
 TABLES: tuple[TableKey[Any], ...] = (
     ACCOUNT_GROUPS,
@@ -290,10 +362,12 @@ TABLES: tuple[TableKey[Any], ...] = (
     TOKENS,
     AGENTS,
     TESTS,
+    TEST_VERSIONS,
     RULES,
     INTEGRATIONS,
     CONDITIONS,
     ALERTS,
     UNITS,
     NOTIFICATIONS,
+    DOCUMENTS,
 )

@@ -53,9 +53,9 @@ def notify(draft: Draft, alert: Alert) -> None:
     triggered = alert.state is AlertState.TRIGGER
     event = "ALERT_NOTIFICATION_TRIGGER" if triggered else "ALERT_NOTIFICATION_CLEAR"
     recipients = (settings.get("email") or {}).get("recipients") or ()
-    if recipients and (triggered or settings.get("notifyOnClear", True)):
+    if recipients and (triggered or alert.notify_on_clear):
         draft.record("email.sent", alert.id, recipients=list(recipients), event=event, test=alert.test_name)
-    if not triggered and not settings.get("notifyOnClear", True) and not draft.knobs(Knobs).clear_always_sent:
+    if not triggered and not alert.notify_on_clear and not draft.knobs(Knobs).clear_always_sent:
         return
     for group in ("webhook", "thirdParty"):
         for item in settings.get(group) or ():

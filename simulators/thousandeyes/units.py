@@ -18,7 +18,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import DAY, SECOND
 from simulators.thousandeyes import expression as expressions
-from simulators.thousandeyes import notifiers, signals
+from simulators.thousandeyes import layers, notifiers, signals, suppression
 from simulators.thousandeyes.alerting import (
     IDLE,
     Changed,
@@ -29,6 +29,7 @@ from simulators.thousandeyes.alerting import (
     State,
     Triggered,
     advance,
+    unseen,
 )
 from simulators.thousandeyes.expression import Maybe
 from simulators.thousandeyes.model import (
@@ -73,10 +74,10 @@ def change(draft: Draft, tests: Iterable[str], edit: Callable[[], None], *, edit
     before = {unit.id: unit for name in names for unit in units_of(draft, name)}
     for unit in before.values():
         settle(draft, unit)
-    agents = {name: test.agents for name in names if (test := draft.get(TESTS, name)) is not None}
+    tests = {name: test for name in names if (test := draft.get(TESTS, name)) is not None}
     edit()
     for name in names:
-        _reconcile(draft, name, agents.get(name, ()), edited_rule)
+        _reconcile(draft, name, tests.get(name), edited_rule)
 
 
 def settle(draft: Draft, unit: Unit) -> Unit:
@@ -87,7 +88,7 @@ def settle(draft: Draft, unit: Unit) -> Unit:
     config, locations = _config(draft, rule), _signals(draft, test, rule)
     while unit.done < last:
         state = State(unit.history, unit.active)
-        after, number, event = advance(config, state, locations(last), unit.done + 1, last)
+        after, number, event = _advance(draft, test, rule, config, state, locations(last), unit.done + 1, last)
         unit = replace(unit, done=number, history=after.history, active=after.active)
         if event is not None:
             unit = _happen(draft, unit, test, rule, event, (number + 1) * interval)
@@ -102,8 +103,32 @@ def plan(draft: Draft, unit: Unit) -> None:
     first = unit.done + 1
     last = max((draft.now + HORIZON) // interval - 1, first)
     state = State(unit.history, unit.active)
-    _, number, _ = advance(_config(draft, rule), state, _signals(draft, test, rule)(last), first, last)
+    signals_ahead = _signals(draft, test, rule)(last)
+    _, number, _ = _advance(draft, test, rule, _config(draft, rule), state, signals_ahead, first, last)
     draft.schedule((number + 1) * interval, OWNER, TRANSITION, unit.id)
+
+
+def _advance(
+    view: View,
+    test: Test,
+    rule: AlertRule,
+    config: Config,
+    state: State,
+    locations: list[Signal],
+    first: int,
+    last: int,
+) -> tuple[State, int, Event | None]:
+    """Do what :func:`~.alerting.advance` does, passing over rounds sampled in a suppression window."""
+    interval, start = test.interval * SECOND, first
+    for begin, end in suppression.quiet_spans(view, test.id, rule.aid, first * interval, (last + 1) * interval):
+        quiet, loud = max(-(-begin // interval), start), min(-(-end // interval), last + 1)
+        if start < quiet:
+            state, number, event = advance(config, state, locations, start, quiet - 1)
+            if event is not None:
+                return state, number, event
+        if quiet < loud:
+            state, start = unseen(config, state, loud - quiet), loud
+    return advance(config, state, locations, start, last)
 
 
 def on_transition(draft: Draft, timer: Timer) -> None:
@@ -121,12 +146,16 @@ def values_at(view: View, test: Test, agent: str, instant: int) -> dict[str, exp
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
-def _reconcile(draft: Draft, test_id: str, agents_before: tuple[str, ...], edited_rule: str) -> None:
-    """Make the units of a test fit its present settings: end, begin, restart and plan them."""
+def _reconcile(draft: Draft, test_id: str, before: Test | None, edited_rule: str) -> None:
+    """Make the units of a test fit its present settings: end, begin, restart and plan them.
+
+    Rounds are counted in intervals, so another interval counts anew from the next round; an active alert goes on.
+    """
     test = draft.get(TESTS, test_id)
     wanted: dict[str, str] = {}
     if test is not None and test.enabled and test.alerts_enabled:
-        wanted = {f"{test.id}:{rule}": rule for rule in test.rules if draft.get(RULES, rule) is not None}
+        rules = [row for rule in test.rules if (row := draft.get(RULES, rule)) is not None]
+        wanted = {f"{test.id}:{row.id}": row.id for row in rules if layers.evaluated(test, row.alert_type)}
     for unit in units_of(draft, test_id):
         if unit.id not in wanted:
             reason = _reason(draft, test, unit)
@@ -135,14 +164,17 @@ def _reconcile(draft: Draft, test_id: str, agents_before: tuple[str, ...], edite
             draft.cancel(OWNER, TRANSITION, unit.id)
     if test is None:
         return
-    removed = [agent for agent in agents_before if agent not in test.agents]
+    removed = [] if before is None else [agent for agent in before.agents if agent not in test.agents]
+    recount = before is not None and before.interval != test.interval
     for unit_id, rule_id in wanted.items():
         known = draft.get(UNITS, unit_id)
         first = -(-draft.now // (test.interval * SECOND))
         unit = known or Unit(unit_id, test.id, rule_id, first, first - 1)
-        if known is None:
+        if known is not None and recount:
+            unit = replace(known, first=first, done=first - 1, history=())
+        if known is None or recount:
             draft.put(UNITS, unit)
-        elif rule_id == edited_rule:
+        if known is not None and rule_id == edited_rule:
             _end(draft, unit, RULE_GONE)
             unit = Unit(unit_id, test.id, rule_id, unit.first, unit.done)
             draft.put(UNITS, unit)
@@ -239,7 +271,7 @@ def _trigger(
         id=draft.fresh(ids.UUID4, "te.alert"),
         test=test.id,
         rule=rule.id,
-        aid=test.aid,
+        aid=rule.aid,
         rule_name=rule.name,
         expression=rule.expression,
         severity=rule.severity,
@@ -250,7 +282,9 @@ def _trigger(
         violations=len(event.locations),
         test_name=test.name,
         alert_type=rule.alert_type,
+        test_type=test.type,
         notifications=rule.notifications,
+        notify_on_clear=rule.notify_on_clear,
     )
     draft.put(ALERTS, alert)
     draft.record(

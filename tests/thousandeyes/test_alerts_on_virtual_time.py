@@ -218,7 +218,7 @@ def test_one_location_is_not_enough_when_two_are_asked_for() -> None:
 
 def test_withheld_clears_are_a_knob() -> None:
     """With the knob off, a rule that does not notify on clear sends none."""
-    here = Setting(notifications={"webhook": [{"integrationId": "wb-201"}], "notifyOnClear": False})
+    here = Setting(notify_on_clear=False)
     here.world.set_knobs(Knobs(clear_always_sent=False))
     here.fails("10:00", "10:30")
     here.world.run_until("12:00")

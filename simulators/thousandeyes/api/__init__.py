@@ -1,0 +1,62 @@
+"""ThousandEyes over HTTP: the application of the API host, made once per process and serving any world.
+
+:data:`COLLECTIONS` is the resource table with everything that answers for it; the routes, the served description and
+the coverage of the vendor's operations follow from it and from the few operations that are no plain CRUD.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from flask import Blueprint, Flask, Response
+
+from simulators.engine import control as engine_control
+from simulators.engine.transport import Site
+from simulators.engine.web import answer, vendor_app, world
+from simulators.thousandeyes import control
+from simulators.thousandeyes.api import administration, agents, alerts, integrations, rest, results, tags, tests
+from simulators.thousandeyes.api.collection import Collection, mount
+from simulators.thousandeyes.api.rules import ALERT_RULES
+from simulators.thousandeyes.api.windows import WINDOWS
+
+API_HOST = "api.thousandeyes.com"
+COLLECTIONS: tuple[Collection[Any], ...] = (
+    tests.ALL_TESTS,
+    *tests.TEST_COLLECTIONS,
+    ALERT_RULES,
+    WINDOWS,
+    agents.AGENT_ROWS,
+    agents.NOTIFICATION_RULES,
+    *administration.COLLECTIONS,
+    integrations.CONNECTORS,
+    integrations.OPERATIONS,
+    tags.TAGS,
+)
+ROOMS = (tests, alerts, results, agents, administration, integrations, tags)
+
+
+def application() -> Flask:
+    """Return the application of api.thousandeyes.com."""
+    app = vendor_app("thousandeyes-api", rest.ApiDialect())
+    app.before_request(rest.admit)
+    app.register_blueprint(engine_control.blueprint())
+    app.register_blueprint(control.blueprint(COLLECTIONS))
+    rules = Blueprint("alerting", __name__)
+    mount(rules, ALERT_RULES)
+    mount(rules, WINDOWS)
+    app.register_blueprint(rules)
+    for room in ROOMS:
+        app.register_blueprint(room.blueprint())
+
+    @app.get(f"{rest.BASE}/status")
+    def status() -> Response:
+        return answer({"timestamp": world().now // 1000})
+
+    return app
+
+
+@functools.cache
+def sites() -> dict[str, Site]:
+    """Return the sites by the vendor's host name."""
+    return {API_HOST: Site("thousandeyes-api", application())}

@@ -1,0 +1,211 @@
+"""Alerts: the list with its filters and pages, and one alert with its locations.
+
+The list shows each alert twice over, in today's fields and in the deprecated ones (upper case words, an integer rule
+id, dates with a space); the detail has today's words in both. A page's cursor stands for the last alert shown and for
+the time range as it was on the first page, so pages neither move with the clock nor repeat what newer alerts push down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from simulators.engine import instants
+from simulators.engine.draft import View
+from simulators.engine.web import world
+from simulators.thousandeyes import layers, notifiers
+from simulators.thousandeyes.api.rest import (
+    BASE,
+    Caller,
+    FieldError,
+    cursor_state,
+    hal,
+    invalid,
+    iso,
+    legacy,
+    link,
+    next_link,
+    not_found,
+    page_size,
+    reply,
+    require,
+    window_of,
+)
+from simulators.thousandeyes.api.rules import VIEW
+from simulators.thousandeyes.model import AGENTS, ALERTS, Alert, AlertState, Knobs
+
+LARGEST_PAGE = 1000
+STATES = ("trigger", "clear")
+
+
+def _path(alert: Alert) -> str:
+    return f"/alerts/{alert.id}"
+
+
+def _active(alert: Alert) -> bool:
+    return alert.state is AlertState.TRIGGER
+
+
+def _base(alert: Alert, now: int) -> dict[str, Any]:
+    """Return what the list and the detail have in common."""
+    end = now if alert.end is None else alert.end
+    shown: dict[str, Any] = {"id": alert.id, "alertType": alert.alert_type, "startDate": iso(alert.start)}
+    if alert.end is not None:
+        shown["endDate"] = iso(alert.end)
+    return shown | {
+        "violationCount": alert.violations,
+        "duration": (end - alert.start) // instants.SECOND,
+        "suppressed": False,
+        "meta": {"version": 1},
+        "alertState": "trigger" if _active(alert) else "clear",
+        "alertSeverity": alert.severity,
+    }
+
+
+def _linked(document: dict[str, Any], alert: Alert) -> dict[str, Any]:
+    return hal(
+        document,
+        _path(alert),
+        test=link(f"/tests/{alert.test_type}/{alert.test}"),
+        rule=link(f"/alerts/rules/{alert.rule}"),
+        appLink=notifiers.permalink(alert),
+    )
+
+
+def list_item(alert: Alert, now: int) -> dict[str, Any]:
+    """Return an alert as the list shows it, deprecated fields included."""
+    layer = layers.LAYERS[alert.test_type].results or layers.NETWORK_LAYERS
+    old: dict[str, Any] = {
+        "alertId": alert.id,
+        "ruleId": int(alert.rule),
+        "state": "ACTIVE" if _active(alert) else "CLEARED",
+        "severity": alert.severity.upper(),
+        "dateStart": legacy(alert.start),
+        "permalink": notifiers.permalink(alert),
+        "apiLinks": [
+            {"rel": "related", "href": link(f"/tests/{alert.test}")},
+            {"rel": "data", "href": link(f"/test-results/{alert.test}/{layer[0]}")},
+        ],
+    }
+    if alert.end is not None:
+        old["dateEnd"] = legacy(alert.end)
+    return _linked(_base(alert, now) | {"alertRuleId": alert.rule} | old, alert)
+
+
+def detail(view: View, alert: Alert) -> dict[str, Any]:
+    """Return an alert as reading shows it: with what each location measured at its start and end."""
+    document = _base(alert, view.now)
+    document |= {"state": document["alertState"], "severity": alert.severity, "details": []}
+    for location in alert.locations:
+        agent = view.get(AGENTS, location.agent)
+        document["details"].append(
+            {
+                "id": location.agent,
+                "name": location.agent if agent is None else agent.name,
+                "type": "cea_agent",
+                "state": "trigger" if location.state is AlertState.TRIGGER else "clear",
+                "start": {"metrics": location.metrics_at_start},
+                "end": {"metrics": location.metrics_at_end},
+            }
+        )
+    return _linked(document, alert)
+
+
+# -- which alerts ------------------------------------------------------------------------------------------------------
+
+
+def _wanted(state: str | None, span: tuple[int, int] | None, now: int, knobs: Knobs) -> Callable[[Alert], bool]:
+    """Return the filter a request asks for (ThousandEyes: list alerts)."""
+    if span is None:
+        if state != "clear":
+            return _active
+        since = {"day": now - instants.DAY, "all": -1, "none": now + 1}[knobs.clear_without_range]
+        return lambda alert: alert.end is not None and alert.end >= since
+    start, end = span
+
+    def began(alert: Alert) -> bool:
+        return start <= alert.start <= end
+
+    def ended(alert: Alert) -> bool:
+        return alert.end is not None and start <= alert.end <= end
+
+    if state == "clear":
+        return ended
+    if state == "trigger" or not knobs.range_lists_both:
+        return lambda alert: _active(alert) and began(alert)
+    return lambda alert: ended(alert) or (_active(alert) and alert.start <= end)
+
+
+def _key(alert: Alert) -> tuple[int, str]:
+    """Newest start first; the id decides between alerts of one instant."""
+    return -alert.start, alert.id
+
+
+def _list() -> Response:
+    asking, view = require(VIEW), world().view
+    knobs = view.knobs(Knobs)
+    state = request.args.get("state")
+    if state is not None and state not in STATES:
+        raise invalid(FieldError("state", f"must be one of {', '.join(STATES)}"))
+    after = _Place.read()
+    span = window_of(view.now) if after is None else after.span
+    size = page_size(knobs.alert_page, LARGEST_PAGE)
+    wanted = _wanted(state, span, view.now, knobs)
+    found = sorted((alert for alert in view.find(ALERTS, "aid", asking.aid) if wanted(alert)), key=_key)
+    if after is not None:
+        found = [alert for alert in found if _key(alert) > after.key]
+    document: dict[str, Any] = {"alerts": [list_item(alert, view.now) for alert in found[:size]]}
+    if span is not None:
+        document |= {"startDate": iso(span[0]), "endDate": iso(span[1])}
+    onward = _Place(_key(found[size - 1]), span).link() if len(found) > size else None
+    return reply(hal(document, next=onward))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page ended: the key of its last alert, and the time range of the whole list."""
+
+    key: tuple[int, str]
+    span: tuple[int, int] | None
+
+    def link(self) -> str:
+        """Return the link to the page that goes on from here."""
+        span = self.span
+        fixed = {} if span is None else {"window": "", "startDate": iso(span[0]), "endDate": iso(span[1])}
+        return next_link({"key": self.key, "span": span}, **fixed)
+
+    @classmethod
+    def read(cls) -> _Place | None:
+        """Return the place a request goes on from, ``None`` for a first page; a foreign cursor is refused."""
+        state = cursor_state()
+        match state:
+            case {"key": [int(start), str(identity)], "span": None}:
+                return cls((start, identity), None)
+            case {"key": [int(start), str(identity)], "span": [int(since), int(until)]}:
+                return cls((start, identity), (since, until))
+        if state:
+            raise invalid(FieldError("cursor", "is not a cursor of this list"))
+        return None
+
+
+def _find(view: View, caller: Caller, alert_id: str) -> Alert:
+    alert = view.get(ALERTS, alert_id)
+    if alert is None or alert.aid != caller.aid:
+        raise not_found(f"There is no alert {alert_id}.")
+    return alert
+
+
+def blueprint() -> Blueprint:
+    """Return the routes of alerts."""
+    routes = Blueprint("alerts", __name__)
+    routes.add_url_rule(f"{BASE}/alerts", "list", _list, methods=["GET"])
+
+    @routes.get(f"{BASE}/alerts/<alert_id>")
+    def read(alert_id: str) -> Response:
+        view = world().view
+        return reply(detail(view, _find(view, require(VIEW), alert_id)))
+
+    return routes

@@ -1,0 +1,384 @@
+"""How api.thousandeyes.com speaks: who is asking, refusals, HAL documents, time ranges, cursors.
+
+Everything a route needs besides its own subject is here, so that views stay a few lines long. Refusals are problem
+documents; a token nobody knows gets an OAuth shaped answer instead. Links name the host the request was sent to, so a
+client that follows them stays with the server it talks to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from flask import Response, request
+
+from simulators.engine import instants, limits
+from simulators.engine.draft import Draft, View
+from simulators.engine.errors import BadInstant, Refused
+from simulators.engine.web import answer, credentials, decode_cursor, encode_cursor, json_body, transact, world
+from simulators.engine.zones import local
+from simulators.thousandeyes.model import ACCOUNT_GROUPS, DOCUMENTS, TOKENS, USERS, AccountGroup, Knobs, User
+
+BASE = "/v7"
+MAX_BODY = 2 * 1024 * 1024
+RATE_WINDOW = instants.MINUTE
+HAL = "application/hal+json"
+JSON = "application/json"
+#: Paths below the base that are about the user or the whole organization; ``aid`` means nothing there.
+WITHOUT_GROUP = ("/account-groups", "/users/current")
+PROBLEM = {"Content-Type": "application/problem+json"}
+_CALLER = "pagedrill.thousandeyes.caller"
+_VERDICT = "pagedrill.thousandeyes.rate"
+
+#: Titles of problem documents by status (ThousandEyes: API error responses).
+TITLES = {
+    400: "Request validation failed. There are invalid or missing fields",
+    403: "Insufficient permissions to query endpoint",
+    404: "URI Resource Not Found",
+    405: "Method Not Allowed",
+    413: "Payload Too Large",
+    415: "Unsupported Media Type",
+    429: "Exhausted rate limit for the organization",
+    500: "Internal server error",
+}
+
+ItemT = TypeVar("ItemT")
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def problem(status: int, detail: str, *, title: str = "", headers: Mapping[str, str] | None = None) -> Refused:
+    """Return a problem document (RFC 7807 members) to be raised."""
+    body = {
+        "type": "about:blank",
+        "title": title or TITLES.get(status, "Request failed"),
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+    }
+    return Refused(status, body, {**PROBLEM, **(headers or {})})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One entry of a validation problem: the dotted ``field`` and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+def invalid(*errors: FieldError) -> Refused:
+    """Return a validation problem (400) that names every field in ``errors``."""
+    refusal = problem(400, "Your request object contains invalid fields.")
+    refusal.body["errors"] = [{"field": error.field, "message": error.message} for error in errors]
+    return refusal
+
+
+def not_found(detail: str = "The requested resource does not exist.") -> Refused:
+    """Return the 404 of an unknown path or of an object this account group does not have."""
+    return problem(404, detail)
+
+
+def unauthorized() -> Refused:
+    """Return the 401 of a missing or unknown token, shaped as OAuth shapes it."""
+    body = {"error": "invalid_token", "error_description": "Invalid access token"}
+    return Refused(401, body, {**PROBLEM, "WWW-Authenticate": 'Bearer error="invalid_token"'})
+
+
+class ApiDialect:
+    """How this host words what every web API has to say."""
+
+    def not_found(self) -> Refused:
+        """No such path."""
+        return not_found()
+
+    def method_not_allowed(self) -> Refused:
+        """The path exists, the method does not."""
+        return problem(405, f"{request.method} is not supported here.")
+
+    def bad_request(self, reason: str) -> Refused:
+        """The request cannot be read."""
+        return problem(400, reason)
+
+    def too_large(self) -> Refused:
+        """The body is too large."""
+        return problem(413, "The request body is too large.")
+
+    def failed(self) -> Refused:
+        """The simulator itself failed."""
+        return problem(500, "The request could not be processed.")
+
+    def headers(self) -> Mapping[str, str]:
+        """The organization's rate limit, when one is in force."""
+        verdict: limits.Verdict | None = request.environ.get(_VERDICT)
+        return {} if verdict is None else rate_headers(verdict)
+
+
+def rate_headers(verdict: limits.Verdict) -> dict[str, str]:
+    """Return the headers of a limited organization; the reset is in epoch seconds of the caller's own clock."""
+    reset = world().controls.outside(verdict.reset)
+    return {
+        "X-Organization-Rate-Limit-Limit": str(verdict.limit),
+        "X-Organization-Rate-Limit-Remaining": str(verdict.remaining),
+        "X-Organization-Rate-Limit-Reset": str(-(-reset // instants.SECOND)),
+    }
+
+
+# -- who is asking -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user behind a token, the account group a request is about, and what the user may do there."""
+
+    user: User
+    group: AccountGroup
+    permissions: frozenset[str]
+
+    @property
+    def aid(self) -> str:
+        """The account group's id."""
+        return self.group.id
+
+    @property
+    def signature(self) -> str:
+        """The user as ``createdBy`` and ``modifiedBy`` show one."""
+        return f"{self.user.name} ({self.user.email})"
+
+
+def admit() -> None:
+    """Find out who asks, count the request, settle the account group; raises the refusal (401, 429, 403)."""
+    if request.path.startswith("/_sim") or request.path.rstrip("/") == f"{BASE}/status":
+        return
+    here = world()
+    user = _user(here.view)
+    if user is None:
+        raise unauthorized()
+    groups = [group for aid in user.aids if (group := here.view.get(ACCOUNT_GROUPS, aid)) is not None]
+    home = here.view.need(ACCOUNT_GROUPS, user.aid)
+    knobs = here.view.knobs(Knobs)
+    if knobs.rate_limit:
+        verdict = transact(_count, home.org_id, knobs.rate_limit)
+        request.environ[_VERDICT] = verdict
+        if not verdict.allowed:
+            raise problem(429, "The organization has no requests left in this window.")
+    group = _group(groups, home, knobs)
+    request.environ[_CALLER] = Caller(user, group, permissions_of(here.view, user, group.id))
+
+
+def caller() -> Caller:
+    """Return who asks, in which account group."""
+    found: Caller = request.environ[_CALLER]
+    return found
+
+
+def permissions_of(view: View, user: User, aid: str) -> frozenset[str]:
+    """Return the ids of the permissions a user's roles give in an account group."""
+    roles = (view.get(DOCUMENTS, role) for role in user.roles_in(aid))
+    return frozenset(permission for role in roles if role is not None for permission in role.body["permissions"])
+
+
+def require(permission: str) -> Caller:
+    """Return who asks; raises the refusal (403) when the user's roles do not give ``permission`` (an id or "")."""
+    asking = caller()
+    if permission and permission not in asking.permissions:
+        raise problem(403, "The user's roles in this account group do not allow this.")
+    return asking
+
+
+def _user(view: View) -> User | None:
+    scheme, text = credentials() or ("", "")
+    token = view.get(TOKENS, text) if scheme == "bearer" else None
+    return None if token is None else view.get(USERS, token.user)
+
+
+def _count(draft: Draft, org_id: str, limit: int) -> limits.Verdict:
+    return limits.spend(draft, f"thousandeyes.organization.{org_id}", limit=limit, window=RATE_WINDOW)
+
+
+def _group(groups: Sequence[AccountGroup], home: AccountGroup, knobs: Knobs) -> AccountGroup:
+    asked = request.args.get("aid")
+    if asked is None or request.path.startswith(tuple(BASE + path for path in WITHOUT_GROUP)):
+        return home
+    found = next((group for group in groups if group.id == asked), None)
+    if found is not None:
+        return found
+    if knobs.foreign_aid_status == 400:
+        raise invalid(FieldError("aid", "is not an account group of this user"))
+    raise problem(knobs.foreign_aid_status, f"The user is not assigned to account group {asked}.")
+
+
+# -- bodies in, documents out ------------------------------------------------------------------------------------------
+
+
+def object_body() -> dict[str, Any]:
+    """Return the request's JSON object; raises 415 for another content type and 400 for anything else."""
+    body = any_body()
+    if not isinstance(body, dict):
+        raise problem(400, "The request body must be a JSON object.")
+    return body
+
+
+def any_body() -> Any:
+    """Return the request's JSON; raises 415 for another content type and 400 for what is no JSON."""
+    kind = request.mimetype
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise problem(415, f"Content type {kind} is not supported; send application/json.")
+    if len(request.get_data(cache=True)) > MAX_BODY:
+        raise problem(413, "The request body is too large.")
+    try:
+        return json_body()
+    except (ValueError, RecursionError):
+        raise problem(400, "The request body is not valid JSON.") from None
+
+
+def link(path: str) -> str:
+    """Return the absolute URL of ``path`` (below the base path) on the host that was asked."""
+    return f"{request.scheme}://{request.host}{BASE}{path}"
+
+
+def hal(document: Mapping[str, Any], self_path: str = "", **links: Any) -> dict[str, Any]:
+    """Return ``document`` with ``_links``: ``self`` for ``self_path`` (default: the request itself), then ``links``.
+
+    A link given as a text becomes ``{"href": text}``; ``None`` leaves the relation out.
+    """
+    own = link(self_path) if self_path else f"{request.scheme}://{request.host}{request.full_path.rstrip('?')}"
+    relations: dict[str, Any] = {"self": {"href": own}}
+    for relation, target in links.items():
+        if target is not None:
+            relations[relation] = {"href": target} if isinstance(target, str) else target
+    return {**document, "_links": relations}
+
+
+def reply(document: Mapping[str, Any], status: int = 200, *, location: str = "", media: str = HAL) -> Response:
+    """Return ``document`` as a response; ``location`` is the path of what was created."""
+    headers = {"Content-Type": media} | ({"Location": link(location)} if location else {})
+    return answer(document, status, headers)
+
+
+def no_content() -> Response:
+    """Return 204."""
+    return answer(None, 204)
+
+
+def listed(name: str) -> tuple[str, ...]:
+    """Return the values of a comma separated query parameter (repeating the parameter works, too)."""
+    return tuple(part.strip() for text in request.args.getlist(name) for part in text.split(",") if part.strip())
+
+
+def expansions(allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return the ``expand`` values of the request; raises a validation problem for one that is not ``allowed``."""
+    asked = listed("expand")
+    wrong = next((value for value in asked if value not in allowed), None)
+    if wrong is not None:
+        raise invalid(FieldError("expand", f"'{wrong}' is not one of {', '.join(allowed)}"))
+    return asked
+
+
+# -- time and pages ----------------------------------------------------------------------------------------------------
+
+_WINDOW = re.compile(r"(\d{1,9})([smhdw]?)")
+_SPANS = {
+    "": instants.SECOND,
+    "s": instants.SECOND,
+    "m": instants.MINUTE,
+    "h": instants.HOUR,
+    "d": instants.DAY,
+    "w": 7 * instants.DAY,
+}
+
+
+def iso(instant: int) -> str:
+    """Return an instant as the API writes it: ``2026-03-02T09:00:00Z``."""
+    return instants.iso(instant)
+
+
+def legacy(instant: int) -> str:
+    """Return an instant as the deprecated fields write it: ``2026-03-02 09:00:00`` (UTC)."""
+    return local(instant, "UTC").strftime("%Y-%m-%d %H:%M:%S")
+
+
+def read_date(name: str) -> int | None:
+    """Return a date-time query parameter in microseconds UTC, ``None`` when absent.
+
+    Accepts an offset with or without a colon, ``Z``, and none (UTC). A ``+`` that arrived unescaped, and so became a
+    space, is understood as well. Raises a validation problem for anything else.
+    """
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:
+        return instants.parse(re.sub(r"(?<=\d) (?=\d{2}:?\d{2}$)(?<!^\d{4}-\d{2}-\d{2} )", "+", text))
+    except BadInstant:
+        raise invalid(FieldError(name, "must be an ISO 8601 date-time")) from None
+
+
+def window_of(now: int) -> tuple[int, int] | None:
+    """Return the time range [start, end] a request names, in microseconds UTC, or ``None`` when it names none.
+
+    ``window`` is a span up to ``now`` and excludes the dates; ``endDate`` alone is refused, ``startDate`` alone reaches
+    to ``now`` (ThousandEyes: time range parameters).
+    """
+    window = request.args.get("window")
+    start, end = read_date("startDate"), read_date("endDate")
+    if window is not None:
+        if start is not None or end is not None:
+            raise invalid(FieldError("window", "cannot be combined with startDate or endDate"))
+        match = _WINDOW.fullmatch(window)
+        if match is None:
+            raise invalid(FieldError("window", "must be a number followed by s, m, h, d or w"))
+        return max(now - int(match[1]) * _SPANS[match[2]], 0), now
+    if start is None:
+        if end is not None:
+            raise invalid(FieldError("startDate", "is required when endDate is given"))
+        return None
+    if end is None:
+        end = now
+    if start > end:
+        raise invalid(FieldError("startDate", "must not be after endDate"))
+    return start, end
+
+
+def cursor_state() -> dict[str, Any]:
+    """Return what the ``cursor`` of this request stands for, empty without one; a foreign cursor is refused."""
+    text = request.args.get("cursor")
+    if not text:
+        return {}
+    try:
+        return decode_cursor(text)
+    except (ValueError, RecursionError):
+        raise invalid(FieldError("cursor", "is not a cursor of this list")) from None
+
+
+def page_size(default: int, largest: int, name: str = "max") -> int:
+    """Return the ``max`` of a request; raises a validation problem when it is not a whole number from 1 on."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not text.strip("0"):
+        raise invalid(FieldError(name, "must be a whole number greater than 0"))
+    return largest if len(text) > 9 else min(int(text), largest)
+
+
+def next_link(state: Mapping[str, Any], **fixed: str) -> str:
+    """Return the URL of the next page: this request with a cursor for ``state``.
+
+    ``fixed`` replaces parameters (absolute dates instead of a window, so that pages do not move with the clock); an
+    empty value takes the parameter out.
+    """
+    query = {name: value for name, value in request.args.items() if name != "cursor"}
+    query.update(fixed)
+    query["cursor"] = encode_cursor(state)
+    kept = {name: value for name, value in query.items() if value}
+    return f"{request.scheme}://{request.host}{request.path}?{urlencode(kept)}"
+
+
+def cut(items: Sequence[ItemT], offset: int, size: int) -> tuple[list[ItemT], int | None]:
+    """Return ``size`` of ``items`` from ``offset`` and the offset of the next page (``None`` on the last one)."""
+    part = list(items[offset : offset + size])
+    following = offset + len(part)
+    return part, following if following < len(items) else None

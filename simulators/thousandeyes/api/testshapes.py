@@ -1,0 +1,155 @@
+"""How a test is shown: its type's own settings, defaults filled in, secrets masked, and the parts asked for.
+
+Some targets are shown otherwise than they are sent: a server with its port, DNS servers with ids, SIP credentials laid
+open without the password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import request
+
+from simulators.engine import ids
+from simulators.engine.draft import View
+from simulators.engine.resources import thaw
+from simulators.thousandeyes.api import shapes
+from simulators.thousandeyes.api.collection import Expand, Shown
+from simulators.thousandeyes.api.resources import readable
+from simulators.thousandeyes.api.rest import Caller, not_found
+from simulators.thousandeyes.api.rules import base_rule
+from simulators.thousandeyes.api.tags import tags_of
+from simulators.thousandeyes.api.testtypes import CODECS, DSCP, SSL_VERSIONS, TEST_TYPES
+from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, DOCUMENTS, RULES, TEST_VERSIONS, Test
+
+_RULE_IN_TEST = (
+    "ruleId", "ruleName", "expression", "direction", "isDefault", "alertType", "minimumSources", "minimumSourcesPct",
+    "roundsViolatingMode", "roundsViolatingOutOf", "roundsViolatingRequired", "sensitivityLevel", "severity",
+)  # fmt: skip
+
+
+def full_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
+    """Return a test with its type's own fields and the parts named by ``expand``."""
+    version = request.args.get("versionId")
+    if version is not None and request.method == "GET" and test.type != "bgp":
+        kept = view.get(TEST_VERSIONS, version)
+        if kept is None or kept.test != test.id:
+            raise not_found(f"Test {test.id} has no version {version}.")
+        test = kept.row
+    simple = shapes.simple_test(test)
+    links = simple.pop("_links")
+    simple["liveShare"] = test.aid != caller.aid
+    document = simple | _settings(test, simple)
+    for name in dict.fromkeys(expand):
+        document |= _PARTS[name](view, caller, test)
+    return {**document, "_links": links}
+
+
+def _settings(test: Test, known: Mapping[str, Any]) -> Shown:
+    """Return the settings of a test's own type: defaults filled in, secrets masked or left out."""
+    body = readable(TEST_TYPES[test.type], thaw(test.body))
+    shown = {name: value for name, value in body.items() if name not in known}
+    if "interval" not in known:
+        shown.pop("interval", None)
+    if "headers" in shown and test.type != "api":
+        shown["headers"] = [_mask_line(line) for line in shown["headers"]]
+    if "customHeaders" in shown:
+        shown["customHeaders"] = {part: shapes.mask(values) for part, values in shown["customHeaders"].items()}
+    if shown.get("oAuth", {}).get("headers"):
+        shown["oAuth"]["headers"] = "\n".join(map(_mask_line, shown["oAuth"]["headers"].splitlines()))
+    if "bgpMeasurements" in shown:
+        shown.setdefault("usePublicBgp", shown["bgpMeasurements"])
+    if "sslVersionId" in shown and test.type != "api":
+        shown["sslVersion"] = SSL_VERSIONS[shown["sslVersionId"]]
+    if "dscpId" in shown:
+        shown["dscp"] = DSCP[shown["dscpId"]]
+    if shown.get("codecId") in CODECS:
+        shown["codec"] = CODECS[shown["codecId"]]
+    target = _TARGETS.get(test.type)
+    return shown if target is None else shown | target(test)
+
+
+def _mask_line(line: str) -> str:
+    name, colon, _ = line.partition(":")
+    return f"{name}: {shapes.MASK}" if colon else shapes.MASK
+
+
+def _server(test: Test) -> Shown:
+    """Return the server as answers show it: with its port, where the protocol has ports."""
+    server, port = test.body["server"], test.body.get("port", 80)
+    return {"server": server if test.body.get("protocol") == "icmp" else f"{server}:{port}"}
+
+
+def _dns_servers(test: Test) -> Shown:
+    names = test.body["dnsServers"]
+    servers = [{"serverId": str(1000 + ids.number(0, "te.server", name) % 9000), "serverName": name} for name in names]
+    return {"dnsServers": servers}
+
+
+def _sip(test: Test) -> Shown:
+    credentials = {"port": 5060, "protocol": "tcp", **test.body["targetSipCredentials"]}
+    return {name: value for name, value in credentials.items() if name != "password"}
+
+
+#: How the target is shown where that differs from how it is sent.
+_TARGETS: Mapping[str, Callable[[Test], Shown]] = {
+    "agent-to-server": _server,
+    "dns-server": _dns_servers,
+    "sip-server": _sip,
+}
+
+
+def _agents(view: View, caller: Caller, test: Test) -> Shown:
+    sent = {entry["agentId"]: entry for entry in test.body.get("agents", ())}
+    shown = []
+    for agent in (view.get(AGENTS, agent_id) for agent_id in test.agents):
+        if agent is not None:
+            source = sent.get(agent.id, {}).get("sourceIpAddress")
+            shown.append(shapes.simple_agent(agent) | ({"sourceIpAddress": source} if source else {}))
+    return {"agents": shown}
+
+
+def _rules(view: View, caller: Caller, test: Test) -> Shown:
+    rules = [rule for rule_id in test.rules if (rule := view.get(RULES, rule_id)) is not None]
+    rules = [rule for rule in rules if rule.aid == caller.aid]
+    return {"alertRules": [shapes.pick(base_rule(rule), _RULE_IN_TEST) for rule in rules]}
+
+
+def _groups(view: View, caller: Caller, test: Test) -> Shown:
+    groups = [view.get(ACCOUNT_GROUPS, aid) for aid in test.body.get("sharedWithAccounts", ())]
+    return {"sharedWithAccounts": [{"aid": group.id, "name": group.name} for group in groups if group is not None]}
+
+
+def _labels(view: View, caller: Caller, test: Test) -> Shown:
+    labels = [view.get(DOCUMENTS, label) for label in test.body.get("labels", ())]
+    return {
+        "labels": [
+            {"labelId": label.id, "name": label.body["name"], "isBuiltin": False}
+            for label in labels
+            if label is not None
+        ]
+    }
+
+
+def _monitors(view: View, caller: Caller, test: Test) -> Shown:
+    """Return the monitors: all public ones when the test uses those, and the private ones that were named."""
+    public = test.body.get("usePublicBgp", test.body.get("bgpMeasurements", True))
+    named = test.body.get("monitors", ())
+    chosen = [
+        entry
+        for entry in shapes.monitors()
+        if entry["monitorId"] in named or (public and entry["monitorType"] == "public")
+    ]
+    return {"monitors": chosen}
+
+
+#: What ``expand`` adds to a test.
+_PARTS: Mapping[str, Callable[[View, Caller, Test], Shown]] = {
+    "agent": _agents,
+    "alert-rule": _rules,
+    "monitor": _monitors,
+    "label": _labels,
+    "tag": lambda view, caller, test: {"tags": tags_of(view, "test", test.id, caller.aid)},
+    "shared-with-account": _groups,
+}

@@ -1,0 +1,298 @@
+"""ThousandEyes' part of the control plane: what is wrong with the world, and what the vendor offers in its pages only.
+
+Conditions, integrations (classic webhooks, PagerDuty services), enterprise agents, tokens, knobs, a summary of the
+account, and a description of the simulated API. Tests and agents may be given by id or by name, instants as clock time
+or ISO 8601, durations as ``10m``. Whatever cannot be read is answered with 400 and one line that says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from flask import Blueprint, Response
+
+from simulators.engine import instants
+from simulators.engine.control import object_body, plane
+from simulators.engine.draft import View
+from simulators.engine.errors import Refused
+from simulators.engine.tables import TableKey
+from simulators.engine.web import answer, transact, world
+from simulators.thousandeyes import commands, notifiers
+from simulators.thousandeyes.api.collection import Collection
+from simulators.thousandeyes.api.description import openapi
+from simulators.thousandeyes.model import (
+    ACCOUNT_GROUPS,
+    AGENTS,
+    CONDITIONS,
+    INTEGRATIONS,
+    TESTS,
+    TOKENS,
+    USERS,
+    Agent,
+    Condition,
+    Integration,
+    Knobs,
+    Test,
+    Trouble,
+)
+from simulators.thousandeyes.signals import in_force
+
+NamedT = TypeVar("NamedT", Agent, Test)
+KINDS = ("webhook", "pager-duty")
+LOGINS = ("none", "basic", "token")
+#: What a condition's ``value`` means, for the kinds that have one: least and greatest.
+VALUES = {Trouble.STATUS: (100, 599), Trouble.LATENCY: (1, 600_000)}
+
+
+def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
+    """Return the routes; ``collections`` is the resource table the description is made from."""
+    routes = plane("thousandeyes-sim")
+
+    @routes.get("/account")
+    def account() -> Response:
+        return answer(summary(world().view))
+
+    @routes.get("/conditions")
+    def list_conditions() -> Response:
+        view = world().view
+        return answer({"conditions": [condition_json(view, row) for row in view.all(CONDITIONS)]})
+
+    @routes.post("/conditions")
+    def add_condition() -> Response:
+        view = world().view
+        wish = read_condition(view, object_body())
+        condition = transact(commands.add_condition, **wish)
+        return answer({"condition": condition_json(world().view, condition)}, 201)
+
+    @routes.delete("/conditions/<condition_id>")
+    def end_condition(condition_id: str) -> Response:
+        transact(commands.end_condition, condition_id)
+        view = world().view
+        return answer({"condition": condition_json(view, view.need(CONDITIONS, condition_id))})
+
+    @routes.get("/integrations")
+    def list_integrations() -> Response:
+        return answer({"integrations": [integration_json(row) for row in world().view.all(INTEGRATIONS)]})
+
+    @routes.post("/integrations")
+    def add_integration() -> Response:
+        made = transact(commands.add_integration, **read_integration(object_body()))
+        return answer({"integration": integration_json(made)}, 201)
+
+    @routes.post("/integrations/<integration_id>/test")
+    def press_test_button(integration_id: str) -> Response:
+        if world().view.need(INTEGRATIONS, integration_id).kind != "webhook":
+            raise wrong(f"{integration_id} is no webhook; only webhooks have a test button")
+        transact(notifiers.test_webhook, integration_id)
+        return answer({"sent": "WEBHOOK_TEST"}, 202)
+
+    @routes.post("/agents")
+    def add_agent() -> Response:
+        wish = allowed(object_body(), ("name", "country", "location"))
+        values = {name: text(wish, name) for name in wish}
+        agent = transact(commands.add_agent, values.pop("name", "") or missing("name"), **values)
+        return answer({"agent": {"id": agent.id, "name": agent.name, "type": agent.kind}}, 201)
+
+    @routes.post("/tokens")
+    def add_token() -> Response:
+        wish = allowed(object_body(), ("user", "token"))
+        user = world().view.need(USERS, text(wish, "user") or missing("user"))
+        transact(commands.add_token, text(wish, "token") or missing("token"), user.id)
+        return answer({"token": {"user": user.id}}, 201)
+
+    @routes.get("/knobs")
+    def read_knobs() -> Response:
+        return answer({"knobs": asdict(world().view.knobs(Knobs))})
+
+    @routes.put("/knobs")
+    def set_knobs() -> Response:
+        changed = transact(commands.set_knobs, **read_knob_changes(object_body()))
+        return answer({"knobs": asdict(changed)})
+
+    @routes.get("/openapi.json")
+    def describe() -> Response:
+        return answer(openapi(collections))
+
+    return routes
+
+
+# -- reading wishes ----------------------------------------------------------------------------------------------------
+
+
+def wrong(message: str) -> Refused:
+    """Return the refusal (400) of a wish that cannot be read."""
+    return Refused(400, {"error": message})
+
+
+def missing(name: str) -> Any:
+    """Raise the refusal of a wish that lacks ``name``."""
+    raise wrong(f"{name} is required")
+
+
+def allowed(wish: Mapping[str, Any], names: Iterable[str]) -> Mapping[str, Any]:
+    """Return ``wish``; refuses names nobody knows."""
+    known = tuple(names)
+    unknown = next((name for name in wish if name not in known), None)
+    if unknown is not None:
+        raise wrong(f"{unknown!r} is not known here; known are {', '.join(known)}")
+    return wish
+
+
+def text(wish: Mapping[str, Any], name: str, default: str = "") -> str:
+    """Return a text of a wish; refuses anything else."""
+    value = wish.get(name, default)
+    if not isinstance(value, str):
+        raise wrong(f"{name} must be a text")
+    return value
+
+
+def one_of(wish: Mapping[str, Any], name: str, choices: Sequence[str], default: str = "") -> str:
+    """Return a word of a wish; refuses any but ``choices``."""
+    value = text(wish, name, default)
+    if value not in choices:
+        raise wrong(f"{name} is one of {', '.join(choices)}")
+    return value
+
+
+def named(view: View, table: TableKey[NamedT], name: Any, what: str) -> NamedT:
+    """Return the row with this id or name; refuses a name nobody has."""
+    found = next((row for row in view.all(table) if name in (row.id, row.name)), None)
+    if found is None:
+        raise wrong(f"there is no {what} {name!r}")
+    return found
+
+
+def read_condition(view: View, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`~.commands.add_condition` takes, from a wish in the field's terms."""
+    allowed(wish, ("kind", "test", "agents", "since", "until", "value", "period"))
+    kind = Trouble(one_of(wish, "kind", tuple(Trouble)))
+    test = wish.get("test", "*")
+    agents = wish.get("agents", [])
+    if not isinstance(agents, list):
+        raise wrong("agents must be an array of names or ids")
+    since, until = _instant(view, wish, "since"), _instant(view, wish, "until")
+    begin = view.now if since is None else since
+    if begin < view.now:
+        raise wrong("since lies in the past, and what was measured cannot be changed any more")
+    if until is not None and until <= begin:
+        raise wrong("until must come after since")
+    return {
+        "kind": kind,
+        "test": test if test == "*" else named(view, TESTS, test, "test").id,
+        "agents": tuple(named(view, AGENTS, name, "agent").id for name in agents),
+        "since": begin,
+        "until": until,
+        "value": _value(kind, wish.get("value")),
+        "period": _duration(wish, "period"),
+    }
+
+
+def _value(kind: Trouble, value: Any) -> int:
+    if kind not in VALUES:
+        if value not in (None, 0):
+            raise wrong(f"a condition of kind {kind} has no value")
+        return 0
+    least, most = VALUES[kind]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise wrong(f"a condition of kind {kind} needs a whole number from {least} to {most} as its value")
+    return value
+
+
+def _instant(view: View, wish: Mapping[str, Any], name: str) -> int | None:
+    value = wish.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise wrong(f"{name} must be a clock time such as 10:30 or an ISO 8601 date-time")
+    return instants.at_clock(value, view.now)
+
+
+def _duration(wish: Mapping[str, Any], name: str) -> int:
+    value = wish.get(name)
+    if value is None:
+        return 0
+    if not isinstance(value, str):
+        raise wrong(f"{name} must be a duration such as 10m")
+    span = instants.duration(value)
+    if span < 2 * instants.SECOND:
+        raise wrong(f"{name} must be at least 2s")
+    return span
+
+
+def read_integration(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`~.commands.add_integration` takes."""
+    allowed(wish, ("kind", "name", "target", "auth", "user", "token", "static"))
+    kind = one_of(wish, "kind", KINDS)
+    target = text(wish, "target", notifiers.EVENTS_URL if kind == "pager-duty" else "")
+    if not target.startswith(("http://", "https://")):
+        raise wrong("target must be a URL")
+    if kind == "pager-duty" and not text(wish, "token"):
+        raise wrong("token is required for a PagerDuty service: it is the integration key")
+    static = wish.get("static", {})
+    if not isinstance(static, dict) or not all(isinstance(value, str) for value in static.values()):
+        raise wrong("static must be an object of texts")
+    return {
+        "kind": kind,
+        "name": text(wish, "name") or missing("name"),
+        "target": target,
+        "auth": one_of(wish, "auth", LOGINS, "none"),
+        "user": text(wish, "user"),
+        "token": text(wish, "token"),
+        "static": tuple(static.items()),
+    }
+
+
+def read_knob_changes(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return knobs by name; refuses unknown names and values of another type or out of range."""
+    defaults = asdict(Knobs())
+    allowed(wish, defaults)
+    for name, value in wish.items():
+        if type(value) is not type(defaults[name]):
+            raise wrong(f"{name} must be of the same type as its default, {defaults[name]!r}")
+        problem = Knobs.problem(name, value)
+        if problem:
+            raise wrong(f"{name} {problem}")
+    return dict(wish)
+
+
+# -- showing -----------------------------------------------------------------------------------------------------------
+
+
+def condition_json(view: View, condition: Condition) -> dict[str, Any]:
+    """Return a condition as JSON, with names, and whether it shows right now."""
+    test = view.get(TESTS, condition.test)
+    return {
+        "id": condition.id,
+        "kind": condition.kind.value,
+        "test": condition.test,
+        "test_name": "every test" if test is None else test.name,
+        "agents": [notifiers.agent_name(view, agent) for agent in condition.agents],
+        "since": instants.iso_milliseconds(condition.since),
+        "until": None if condition.until is None else instants.iso_milliseconds(condition.until),
+        "value": condition.value,
+        "period": instants.spell(condition.period) if condition.period else None,
+        "in_force": in_force(condition, view.now),
+    }
+
+
+def integration_json(integration: Integration) -> dict[str, Any]:
+    """Return an integration as JSON, without its secret."""
+    shown = {entry.name: getattr(integration, entry.name) for entry in fields(integration) if entry.name != "token"}
+    return shown | {"static": dict(integration.static)}
+
+
+def summary(view: View) -> dict[str, Any]:
+    """Return what a client needs to begin: account groups, users, tokens and agents, and how much there is of the rest.
+
+    Tokens are shown: this is a simulator's own, local, and the way to find them.
+    """
+    return {
+        "account_groups": [{"aid": group.id, "name": group.name} for group in view.all(ACCOUNT_GROUPS)],
+        "users": [{"id": user.id, "name": user.name, "aid": user.aid} for user in view.all(USERS)],
+        "tokens": [{"token": token.id, "user": token.user} for token in view.all(TOKENS)],
+        "agents": [{"id": agent.id, "name": agent.name, "type": agent.kind} for agent in view.all(AGENTS)],
+        "tests": view.count(TESTS),
+        "integrations": view.count(INTEGRATIONS),
+    }
