@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from bridge.config import Config
 from bridge.config import parse as parse_config
+from contracts import traffic
 from scenarios import accounts
 from scenarios.bridging import WEBHOOK_URL, StageBridge
 from scenarios.processes import BridgeProcess
@@ -177,7 +178,7 @@ class Stage:
         return IncidentDesk(self, about)
 
     def tolerate(self, kind: str) -> None:
-        """Accept journal entries of this kind that would otherwise fail the scenario."""
+        """Accept journal entries of this kind, or with ``"contract"`` messages that break one."""
         self._tolerated.add(kind)
 
     # -- strictness ------------------------------------------------------------------------------------------------
@@ -201,6 +202,8 @@ class Stage:
             for entry in self.world.journal
             if self._is_trouble(entry, hit)
         )
+        if "contract" not in self._tolerated:
+            found.extend(str(violation) for violation in traffic.violations(self.world.journal))
         return found
 
     def verify(self) -> None:
