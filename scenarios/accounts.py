@@ -97,6 +97,7 @@ def account(
         for place, targets in enumerate(levels, 1)
     ]
     return {
+        "api_keys": [{"key": API_KEY, "access": "full"}],
         "users": [user(human) for human in humans],
         "schedules": list(schedules),
         "escalation_policies": [

@@ -11,7 +11,17 @@ from typing import Any
 from simulators.engine import ids
 from simulators.engine.draft import Draft, View
 from simulators.engine.resources import Document, freeze
-from simulators.pagerduty.model import DOCUMENTS, KINDS, RESOURCE_ID
+from simulators.pagerduty import catalogue
+from simulators.pagerduty.model import (
+    API_KEYS,
+    DOCUMENTS,
+    KINDS,
+    MEMBERSHIPS,
+    RESOURCE_ID,
+    Access,
+    ApiKey,
+    Membership,
+)
 
 _SINGULAR = {
     "escalation_policies": "escalation_policy",
@@ -57,10 +67,50 @@ def documents(account: Mapping[str, Any], now: int = 0, seed: int = 0) -> list[t
     return found
 
 
+#: The role a user gets in a team that the account's JSON names without one, by the user's base role.
+_TEAM_ROLES = {"observer": "observer", "limited_user": "responder", "restricted_access": "observer"}
+
+
 def load(draft: Draft, account: Mapping[str, Any]) -> None:
-    """Put an account's documents with their given ids; see :func:`documents`."""
-    for kind, document in documents(account, draft.now, draft.seed):
+    """Put an account's documents with their given ids; see :func:`documents`.
+
+    ``api_keys`` may list REST credentials: ``{"key", "user"?, "access"?: "full" | "read_only", "scheme"?: "token" |
+    "bearer", "enabled"?}``. Teams named by users (or ``members`` of teams) become memberships. Kinds the account does
+    not mention get the product's own list, see :mod:`~simulators.pagerduty.catalogue`.
+    """
+    whole = {**account}
+    for kind, defaults in catalogue.DEFAULTS.items():
+        if kind not in whole and next(iter(draft.all(DOCUMENTS[kind])), None) is None:
+            whole[kind] = defaults
+    for kind, document in documents(whole, draft.now, draft.seed):
         draft.put(DOCUMENTS[kind], document)
+    for entry in account.get("users") or ():
+        for team in entry.get("teams") or ():
+            join(draft, team["id"], entry["id"], _TEAM_ROLES.get(str(entry.get("role")), "manager"))
+    for team in account.get("teams") or ():
+        for member in team.get("members") or ():
+            join(draft, team["id"], member["user"]["id"], member.get("role") or "manager")
+    for entry in account.get("api_keys") or ():
+        add_key(draft, entry)
+
+
+def join(draft: Draft, team: str, user: str, role: str) -> None:
+    """Make a user a member of a team, or change the member's role."""
+    draft.put(MEMBERSHIPS, Membership(f"{team}:{user}", team, user, role))
+
+
+def add_key(draft: Draft, entry: Mapping[str, Any]) -> ApiKey:
+    """Put one REST credential; see :func:`load` for its JSON."""
+    key = ApiKey(
+        str(entry["key"]),
+        str(entry.get("scheme") or "token"),
+        Access(entry.get("access") or "full"),
+        entry.get("user"),
+        bool(entry.get("enabled", True)),
+        entry.get("expires"),
+    )
+    draft.put(API_KEYS, key)
+    return key
 
 
 def put(draft: Draft, kind: str, body: Mapping[str, Any], parent: str = "") -> Document:

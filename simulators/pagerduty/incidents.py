@@ -66,7 +66,8 @@ def _people(incident: Incident) -> tuple[str, ...]:
     return tuple(assignment.user for assignment in incident.assignments)
 
 
-def _record(draft: Draft, event: str, incident: Incident, agent: Agent, **data: Any) -> None:
+def record(draft: Draft, event: str, incident: Incident, agent: Agent, **data: Any) -> None:
+    """Write what happened to an incident to the journal; ``event`` is the webhook event's name where there is one."""
     draft.record(event, incident.id, number=incident.number, agent=agent.id, channel=agent.channel, **data)
 
 
@@ -80,12 +81,14 @@ def trigger(
     key: str | None = None,
     alerts: int = 0,
     alert: str | None = None,
+    event: Mapping[str, Any] | None = None,
     policy: Document | None = None,
     users: tuple[str, ...] = (),
 ) -> Incident | None:
     """Open an incident and assign it; return ``None`` and change nothing when nobody could be assigned.
 
-    Without ``users`` the service's escalation policy (or ``policy``) says who; ``alerts`` counts alerts it opens with.
+    Without ``users`` the service's escalation policy (or ``policy``) says who; ``alerts`` counts alerts it opens with,
+    ``event`` is the trigger event for the log.
     """
     account = Account(draft)
     if policy is None:
@@ -114,15 +117,22 @@ def trigger(
         opened_by=agent,
     )
     draft.put(INCIDENTS, incident)
-    log(draft, LogType.TRIGGER, incident, agent, alert=alert)
+    log(draft, LogType.TRIGGER, incident, agent, alert=alert, data=event)
     log(draft, LogType.ESCALATE if move and move.level > 1 else LogType.ASSIGN, incident, agent, people)
-    _record(draft, "incident.triggered", incident, agent, title=title, people=people, level=incident.level)
+    record(draft, "incident.triggered", incident, agent, title=title, people=people, level=incident.level)
     timeout = service.body.get("auto_resolve_timeout")
     if timeout:
         draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
     _start_escalation(draft, incident)
     notify.schedule(draft, incident, people)
     return incident
+
+
+def start_auto_resolve(draft: Draft, incident: Incident) -> None:
+    """Let the service's auto-resolve timeout, if it has one, run from now."""
+    timeout = _service(draft, incident).get("auto_resolve_timeout")
+    if timeout:
+        draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
 
 
 def _start_escalation(draft: Draft, incident: Incident) -> None:
@@ -184,7 +194,7 @@ def acknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
     elif incident.snoozed:
         draft.cancel(OWNER, "unacknowledge", incident.id)
     log(draft, entry, changed, agent, data={"acknowledgement_timeout": timeout} if timeout else None)
-    _record(draft, event, changed, agent)
+    record(draft, event, changed, agent)
     return changed
 
 
@@ -197,12 +207,11 @@ def unacknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
     if incident.policy is not None and incident.level and draft.knobs(Knobs).handoff_moves:
         now = escalation.assignees(Account(draft), incident.policy, incident.level, draft.now)
         people += tuple(user for user in now if user not in people)
-    timeout = _service(draft, incident).get("auto_resolve_timeout")
-    if incident.snoozed and timeout:
-        draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
+    if incident.snoozed:
+        start_auto_resolve(draft, incident)
     changed = _assign(draft, incident, people)
     log(draft, found[1], changed, agent)
-    _record(draft, found[2], changed, agent, people=people)
+    record(draft, found[2], changed, agent, people=people)
     return changed
 
 
@@ -231,14 +240,14 @@ def escalate(draft: Draft, incident: Incident, agent: Agent, level: int | None =
         draft.put(INCIDENTS, changed)
         draft.cancel(OWNER, "escalate", incident.id)
         log(draft, LogType.EXHAUST, changed, agent)
-        _record(draft, "incident.exhausted", changed, agent)
+        record(draft, "incident.exhausted", changed, agent)
         return changed
     if move.loop > incident.loop:
         log(draft, LogType.REPEAT, incident, agent)
     changed = _assign(draft, incident, move.people, level=move.level, loop=move.loop, exhausted=False)
     for user in move.people:
         log(draft, found[1], changed, agent, (user,))
-    _record(draft, found[2], changed, agent, people=move.people, level=move.level, loop=move.loop)
+    record(draft, found[2], changed, agent, people=move.people, level=move.level, loop=move.loop)
     return changed
 
 
@@ -248,23 +257,32 @@ def reassign(
     """Give the incident to ``users`` (no policy is followed any more) or to level 1 of ``policy``, loops anew."""
     cause = Cause.REASSIGN if users else Cause.DELEGATE
     found = TRANSITIONS.get((incident.status, cause))
-    move = None if policy is None or users else escalation.first_level(Account(draft), policy, draft.now)
-    if found is None or (not users and move is None):
+    changed = None if found is None else assign_anew(draft, incident, users=users, policy=policy)
+    if found is None or changed is None:
         return incident
-    people = users or (move.people if move else ())
-    changed = _assign(
+    people = _people(changed)
+    log(draft, found[1], changed, agent, people)
+    record(draft, found[2], changed, agent, people=people)
+    return changed
+
+
+def assign_anew(
+    draft: Draft, incident: Incident, *, users: tuple[str, ...] = (), policy: Document | None = None
+) -> Incident | None:
+    """Assign to ``users`` or to the first level of ``policy`` that has anybody; ``None`` when there is nobody."""
+    move = None if policy is None or users else escalation.first_level(Account(draft), policy, draft.now)
+    if not users and move is None:
+        return None
+    return _assign(
         draft,
         incident,
-        people,
+        users or (move.people if move else ()),
         level=move.level if move else 0,
         loop=0,
         exhausted=False,
         policy=incident.policy if users else policy,
         assigned_via="direct_assignment" if users else "escalation_policy",
     )
-    log(draft, found[1], changed, agent, people)
-    _record(draft, found[2], changed, agent, people=people)
-    return changed
 
 
 def snooze(draft: Draft, incident: Incident, agent: Agent, seconds: int) -> Incident:
@@ -276,12 +294,12 @@ def snooze(draft: Draft, incident: Incident, agent: Agent, seconds: int) -> Inci
     draft.put(INCIDENTS, changed)
     draft.schedule(draft.now + seconds * SECOND, OWNER, "unacknowledge", incident.id)
     log(draft, LogType.SNOOZE, changed, agent, data={"duration": seconds})
-    _record(draft, "incident.snoozed", changed, agent, seconds=seconds)
+    record(draft, "incident.snoozed", changed, agent, seconds=seconds)
     return changed
 
 
-def resolve(draft: Draft, incident: Incident, agent: Agent) -> Incident:
-    """Resolve the incident and all its alerts; timers and notifications stop."""
+def resolve(draft: Draft, incident: Incident, agent: Agent, note: str | None = None) -> Incident:
+    """Resolve the incident and all its alerts; timers and notifications stop. ``note`` says how it was resolved."""
     found = TRANSITIONS.get((incident.status, Cause.RESOLVE))
     if found is None:
         return incident
@@ -304,8 +322,8 @@ def resolve(draft: Draft, incident: Incident, agent: Agent) -> Incident:
     for kind in TIMERS:
         draft.cancel(OWNER, kind, incident.id)
     notify.cancel(draft, incident, _people(incident))
-    log(draft, found[1], changed, agent)
-    _record(draft, found[2], changed, agent)
+    log(draft, found[1], changed, agent, data={"note": note} if note else None)
+    record(draft, found[2], changed, agent)
     return changed
 
 
@@ -315,7 +333,7 @@ def note(draft: Draft, incident: Incident, user: str, text: str) -> Note:
     draft.put(NOTES, row)
     agent = Agent("user_reference", user, "note")
     log(draft, LogType.ANNOTATE, incident, agent, data={"summary": text})
-    _record(draft, "incident.annotated", incident, agent, text=text)
+    record(draft, "incident.annotated", incident, agent, text=text)
     return row
 
 

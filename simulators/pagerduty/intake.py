@@ -1,18 +1,18 @@
-"""The Events API v2: what is accepted, what is refused in which words, and what an accepted event does.
+"""The Events APIs: what becomes of an alert event, a change event, an event of the first version.
 
+Checks come in this order: size, JSON, every field at once, whose key it is, the key's rate; then it is accepted.
 An answer of 202 says nothing about an incident: events for a disabled service, during maintenance or with nobody on
 call are accepted and dropped, which only the journal tells.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from simulators.engine import instants, limits
-from simulators.engine.draft import Draft
+from simulators.engine.draft import Draft, View
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document, freeze
 from simulators.pagerduty import escalation, incidents
@@ -31,16 +31,15 @@ from simulators.pagerduty.model import (
     Change,
     Knobs,
     LogType,
-    OverLong,
     Status,
     UnknownKey,
     Urgency,
 )
+from simulators.pagerduty.validity import LONGEST_SUMMARY, change_problems, invalid, problems, v1_problems
+from simulators.pagerduty.wire import read_json
 
 Answer = tuple[int, Any]
 LIMIT = 512 * 1024
-ACTIONS = ("trigger", "acknowledge", "resolve")
-SEVERITIES = ("critical", "warning", "error", "info")
 _RANK = {"info": 0, "warning": 1, "error": 2, "critical": 3}
 _UNREADABLE = {
     "status": "Unrecognized object",
@@ -52,71 +51,16 @@ _THROTTLED = {
     "message": "Requests for this service are arriving too quickly.  Please retry later.",
     "errors": ["Enhance Your Calm."],
 }
-
-
-def invalid(*errors: str) -> dict[str, Any]:
-    """Return the body of a refusal."""
-    return {"status": "invalid event", "message": "Event object is invalid", "errors": list(errors)}
-
-
-def _missing(value: Any) -> bool:
-    return not isinstance(value, str) or not value.strip()
-
-
-def _choices(names: tuple[str, ...]) -> str:
-    quoted = [f"'{name}'" for name in names]
-    return f"(must be one of the following: {', '.join(quoted[:-1])} or {quoted[-1]})"
-
-
-def _key_problems(event: Mapping[str, Any]) -> list[str]:
-    key = event.get("routing_key")
-    if not isinstance(key, str) or not key:
-        return ["'routing_key' cannot be blank"]
-    problems = []
-    if len(key) != 32:
-        problems.append("Length of 'routing_key' is incorrect (should be 32 characters)")
-    if not (key.isascii() and key.isalnum()):
-        problems.append("'routing_key' cannot contain non-alphanumeric characters.")
-    return problems
-
-
-def problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
-    """Return everything wrong with an event, in the vendor's words."""
-    found = _key_problems(event)
-    action = event.get("event_action")
-    if _missing(action):
-        found.append("'event_action' is missing or blank")
-    elif action not in ACTIONS:
-        found.append(f"'event_action' is invalid {_choices(ACTIONS)}")
-    key = event.get("dedup_key")
-    if action in ("acknowledge", "resolve") and _missing(key):
-        found.append("'dedup_key' is missing or blank")
-    if key is not None and not isinstance(key, str):
-        found.append("'dedup_key' is invalid (must be a string)")
-    elif key is not None and len(key) > 255:
-        found.append("'dedup_key' is too long (maximum is 255 characters)")
-    if action == "trigger":
-        payload = event.get("payload")
-        payload = payload if isinstance(payload, dict) else {}
-        found += [
-            f"'payload.{name}' is missing or blank" for name in ("summary", "source") if _missing(payload.get(name))
-        ]
-        severity = payload.get("severity")
-        if severity is None or severity == "":
-            found.append("'payload.severity' is missing or blank")
-        elif severity not in SEVERITIES:
-            found.append(f"'payload.severity' is invalid {_choices(SEVERITIES)}")
-        if knobs.over_long is OverLong.REJECT and len(str(payload.get("summary") or "")) > 1024:
-            found.append("'payload.summary' is too long (maximum is 1024 characters)")
-    return found
+#: An alert without a severity is stored as this one (PagerDuty: dynamic notifications).
+UNRATED = "critical"
 
 
 def _read(body: bytes) -> dict[str, Any] | Answer:
     if len(body) > LIMIT:
         return 413, invalid("Event object is too large (maximum is 512 KB)")
     try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
+        event = read_json(body)
+    except ValueError:
         return 400, _UNREADABLE
     return event if isinstance(event, dict) else (400, _UNREADABLE)
 
@@ -132,39 +76,100 @@ def accept_event(draft: Draft, event: Mapping[str, Any]) -> Answer:
     knobs = draft.knobs(Knobs)
     found = problems(event, knobs)
     if found:
-        draft.record("event.refused", str(event.get("routing_key") or ""), errors=found)
-        return 400, invalid(*found)
-    owner = _owner(draft, event["routing_key"])
-    if isinstance(owner, tuple) and knobs.unknown_key is not UnknownKey.ACCEPT_202:
-        return owner
-    if knobs.events_per_minute:
-        limit_key = f"pagerduty.events.{event['routing_key']}"
-        verdict = limits.spend(draft, limit_key, limit=knobs.events_per_minute, window=MINUTE, sliding=True)
-        if not verdict.allowed:
-            return 429, _THROTTLED
-    key = event.get("dedup_key") or draft.fresh(KEY, "pagerduty.dedup_key")
-    if isinstance(owner, Document):
-        _apply(draft, owner, event, key)
-    else:
-        _drop(draft, event, key, "the routing key belongs to nobody")
+        return _refuse(draft, event.get("routing_key"), found)
+    key = event.get("dedup_key") or None
+    admitted = _admit(draft, knobs, event["routing_key"], "Invalid routing key")
+    if isinstance(admitted, tuple):
+        return admitted
+    key = _deliver(draft, admitted, event, key)
     return 202, {"status": "success", "message": "Event processed", "dedup_key": key}
 
 
-def _owner(draft: Draft, key: str) -> Document | Answer:
+def accept_v1(draft: Draft, body: bytes) -> Answer:
+    """Take one event of the first version; the same key serves both versions and both meet in one alert."""
+    event = _read(body)
+    if isinstance(event, tuple):
+        return event
+    knobs = draft.knobs(Knobs)
+    found = v1_problems(event, knobs)
+    if found:
+        return _refuse(draft, event.get("service_key"), found)
+    admitted = _admit(draft, knobs, event["service_key"], "Invalid service key")
+    if isinstance(admitted, tuple):
+        return (403, admitted[1]) if admitted[0] == 429 else admitted
+    key = _deliver(draft, admitted, _modern(event), event.get("incident_key") or None)
+    return 200, {"status": "success", "message": "Event processed", "incident_key": key}
+
+
+def _modern(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of the first version in the shape of the second; it has neither source nor severity."""
+    listed = event.get("contexts")
+    contexts = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    return {
+        "service_key": event["service_key"],
+        "event_action": event["event_type"],
+        "payload": {"summary": event.get("description"), "custom_details": event.get("details")},
+        "client": event.get("client"),
+        "client_url": event.get("client_url"),
+        "links": [entry for entry in contexts if entry.get("type") == "link"],
+        "images": [entry for entry in contexts if entry.get("type") == "image"],
+    }
+
+
+def accept_change(draft: Draft, body: bytes) -> Answer:
+    """Take one change event: stored, no alert and no notification."""
+    event = _read(body)
+    if isinstance(event, tuple):
+        return event
+    knobs = draft.knobs(Knobs)
+    found = change_problems(event, knobs)
+    if found:
+        return _refuse(draft, event.get("routing_key"), found)
+    admitted = _admit(draft, knobs, event["routing_key"], "Invalid routing key")
+    if isinstance(admitted, tuple):
+        return admitted
+    if admitted is not None:
+        id = draft.fresh(RESOURCE_ID, f"{OWNER}.change")
+        draft.put(CHANGES, Change(id, admitted.parent, admitted.id, draft.now, freeze(event)))
+        draft.record("change.accepted", id, service=admitted.parent)
+    return 202, {"status": "success", "message": "Change event processed"}
+
+
+def _refuse(draft: Draft, key: Any, found: list[str]) -> Answer:
+    draft.record("event.refused", str(key or ""), errors=found)
+    return 400, invalid(*found)
+
+
+def _admit(draft: Draft, knobs: Knobs, key: str, stranger: str) -> Document | Answer | None:
+    """Return the integration a key belongs to (``None`` = nobody's, but accepted), or the refusal to answer."""
     owners = draft.find(DOCUMENTS["integrations"], "routing_key", key)
-    if owners:
-        return owners[0]
-    draft.record("event.refused", key, errors=["Invalid routing key"])
-    if draft.knobs(Knobs).unknown_key is UnknownKey.PLAIN_TEXT_400:
-        return 400, "Invalid routing key"
-    return 400, invalid("Invalid routing key")
+    if not owners and knobs.unknown_key is not UnknownKey.ACCEPT_202:
+        draft.record("event.refused", key, errors=[stranger])
+        return 400, stranger if knobs.unknown_key is UnknownKey.PLAIN_TEXT_400 else invalid(stranger)
+    if knobs.events_per_minute:
+        name = f"pagerduty.events.{key}"
+        verdict = limits.spend(draft, name, limit=knobs.events_per_minute, window=MINUTE, sliding=True)
+        if not verdict.allowed:
+            draft.record("event.throttled", key)
+            return 429, _THROTTLED
+    return owners[0] if owners else None
+
+
+def _deliver(draft: Draft, integration: Document | None, event: Mapping[str, Any], key: str | None) -> str:
+    """Let an accepted event take effect and return its key, a fresh one when it came without."""
+    named = key or draft.fresh(KEY, "pagerduty.dedup_key")
+    if integration is None:
+        _drop(draft, event, named, "the routing key belongs to nobody")
+    else:
+        _apply(draft, integration, event, named)
+    return named
 
 
 def _drop(draft: Draft, event: Mapping[str, Any], key: str, why: str) -> None:
     draft.record("event.dropped", key, action=event["event_action"], why=why)
 
 
-def in_maintenance(draft: Draft, service: str) -> bool:
+def in_maintenance(draft: View, service: str) -> bool:
     """Return whether any maintenance window of the service covers now."""
     for window in draft.all(DOCUMENTS["maintenance_windows"]):
         listed = any(entry["id"] == service for entry in window.body.get("services") or ())
@@ -201,28 +206,28 @@ def _open(
     draft: Draft, service: Document, integration: Document, event: Mapping[str, Any], key: str, agent: Agent
 ) -> None:
     payload = event["payload"]
-    summary = payload["summary"][:1024]
-    urgency = escalation.service_urgency(service, payload["severity"], draft.now)
+    summary = payload["summary"][:LONGEST_SUMMARY]
+    urgency = escalation.service_urgency(service, payload.get("severity"), draft.now)
     id = draft.fresh(ALERT_ID, "pagerduty.alert")
-    incident = incidents.trigger(draft, service, summary, urgency, agent, alerts=1, alert=id)
+    frozen = freeze(event)
+    incident = incidents.trigger(draft, service, summary, urgency, agent, alerts=1, alert=id, event=frozen)
     if incident is None:
         return _drop(draft, event, key, "nobody is on call on any level")
-    now, severity = draft.now, payload["severity"]
-    row = Alert(
-        id, key, integration.id, service.id, incident.id, Status.TRIGGERED, severity, summary, now, now, freeze(event)
-    )
+    now, severity = draft.now, payload.get("severity") or UNRATED
+    row = Alert(id, key, integration.id, service.id, incident.id, Status.TRIGGERED, severity, summary, now, now, frozen)
     draft.put(ALERTS, row)
     return None
 
 
 def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, Any], agent: Agent) -> None:
     payload = event["payload"]
-    severity = max(alert.severity, payload["severity"], key=lambda value: _RANK[value])
+    severity = max(alert.severity, payload.get("severity") or UNRATED, key=_RANK.__getitem__)
+    frozen = freeze(event)
     changed = replace(
         alert,
         severity=severity,
-        summary=payload["summary"][:1024],
-        event=freeze(event),
+        summary=payload["summary"][:LONGEST_SUMMARY],
+        event=frozen,
         changed=draft.now,
         triggers=alert.triggers + 1,
     )
@@ -232,7 +237,7 @@ def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, A
     incident = draft.need(INCIDENTS, alert.incident)
     cap = draft.knobs(Knobs).trigger_cap
     if alert.triggers < cap:
-        incidents.log(draft, LogType.TRIGGER, incident, agent, alert=alert.id)
+        incidents.log(draft, LogType.TRIGGER, incident, agent, alert=alert.id, data=frozen)
     elif alert.triggers == cap:
         incidents.log(draft, LogType.TRIGGER_LIMIT, incident, agent, alert=alert.id)
     draft.record("event.appended", incident.id, number=incident.number, key=alert.key, count=changed.triggers)
@@ -251,22 +256,3 @@ def resolve_alert(draft: Draft, alert: Alert, agent: Agent) -> None:
         return
     draft.put(ALERTS, replace(alert, status=Status.RESOLVED, resolved=draft.now, changed=draft.now))
     draft.put(INCIDENTS, replace(incident, triggered=incident.triggered - 1, closed=incident.closed + 1))
-
-
-def accept_change(draft: Draft, body: bytes) -> Answer:
-    """Take one change event: stored, no alert and no notification."""
-    event = _read(body)
-    if isinstance(event, tuple):
-        return event
-    found = _key_problems(event)
-    payload = event.get("payload")
-    if _missing(payload.get("summary") if isinstance(payload, dict) else None):
-        found.append("'payload.summary' is missing or blank")
-    if found:
-        return 400, invalid(*found)
-    owner = _owner(draft, event["routing_key"])
-    if isinstance(owner, tuple):
-        return owner
-    id = draft.fresh(RESOURCE_ID, f"{OWNER}.change")
-    draft.put(CHANGES, Change(id, owner.parent, owner.id, draft.now, freeze(event)))
-    return 202, {"status": "success", "message": "Change event processed"}

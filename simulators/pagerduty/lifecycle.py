@@ -33,5 +33,5 @@ TRANSITIONS: Mapping[tuple[Status, Cause], Outcome] = {
     **{(s, Cause.REASSIGN): (Status.TRIGGERED, LogType.ASSIGN, "incident.reassigned") for s in _OPEN},
     **{(s, Cause.DELEGATE): (Status.TRIGGERED, LogType.DELEGATE, "incident.delegated") for s in _OPEN},
     **{(s, Cause.RESOLVE): (Status.RESOLVED, LogType.RESOLVE, "incident.resolved") for s in _OPEN},
-    (Status.RESOLVED, Cause.REOPEN): (Status.TRIGGERED, LogType.UNACKNOWLEDGE, "incident.reopened"),
+    (Status.RESOLVED, Cause.REOPEN): (Status.TRIGGERED, LogType.TRIGGER, "incident.reopened"),
 }

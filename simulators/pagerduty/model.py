@@ -25,6 +25,7 @@ ALERT_ID = ids.alphanumeric("Q", 14)
 LOG_ID = ids.alphanumeric("R", 14)
 MESSAGE_ID = ids.alphanumeric("M", 14)
 NOTE_ID = ids.alphanumeric("P", 14)
+UPDATE_ID = ids.alphanumeric("P", 14)
 RESOURCE_ID = ids.alphanumeric("P", 7)
 KEY = ids.hexadecimal(32)
 
@@ -64,6 +65,14 @@ class Knobs:
     subdomain: str = "example"
     #: Sender of mails.
     sender: str = "no-reply@pagerduty.example"
+    #: The account's time zone: timestamps of answers are rendered in it unless the request names another.
+    time_zone: str = "UTC"
+    #: REST requests allowed per key and minute; 0 switches the limit off.
+    requests_per_minute: int = 0
+    #: Abilities of the plan that the account lacks.
+    missing_abilities: tuple[str, ...] = ()
+    #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
+    targets_per_rule: int = 10
 
 
 class Status(StrEnum):
@@ -116,6 +125,10 @@ class LogType(StrEnum):
     EXHAUST = "exhaust_escalation_path_log_entry"
     TRIGGER_LIMIT = "reach_trigger_limit_log_entry"
     URGENCY = "urgency_change_log_entry"
+    PRIORITY = "priority_change_log_entry"
+    FIELD = "field_value_change_log_entry"
+    SERVICE = "service_change_log_entry"
+    MERGE = "merge_log_entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +186,9 @@ class Incident:
     priority: str | None = None
     body: Mapping[str, Any] | None = None
     opened_by: Agent | None = None
+    merged: str | None = None
+    bridge: Mapping[str, Any] | None = None
+    type: str = "incident_default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +228,27 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note on an incident."""
+    """A note on an incident; ``changed`` is when its text was last edited."""
 
     id: str
     incident: str
     user: str
     text: str
     at: int
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """A status update published on an incident."""
+
+    id: str
+    incident: str
+    user: str
+    message: str
+    at: int
+    subject: str | None = None
+    html: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +295,62 @@ class Change:
     event: Mapping[str, Any]
 
 
+class Access(StrEnum):
+    """What a key may do."""
+
+    FULL = "full"
+    READ_ONLY = "read_only"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A REST credential; ``id`` is the secret itself, ``scheme`` the way it is sent (``token`` or ``bearer``).
+
+    A key with a ``user`` acts as that user, one without is the account's. ``expires`` is microseconds UTC or ``None``.
+    """
+
+    id: str
+    scheme: str = "token"
+    access: Access = Access.FULL
+    user: str | None = None
+    enabled: bool = True
+    expires: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A user's place in a team; ``role`` is observer, responder or manager."""
+
+    id: str
+    team: str
+    user: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """A tag on a user, team or escalation policy; ``entity`` is the plural kind and the id."""
+
+    id: str
+    tag: str
+    entity: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What a deleted document was called, so that references to it can still be read; ``id`` is ``kind/id``."""
+
+    id: str
+    summary: str
+
+
 #: Kinds of documents, by the vendor's plural names; nested kinds have the owner as parent.
 KINDS = (
     "users",
     "contact_methods",
     "notification_rules",
+    "oncall_handoff_notification_rules",
+    "status_update_notification_rules",
     "teams",
     "escalation_policies",
     "schedules",
@@ -290,8 +371,21 @@ KINDS = (
 )
 
 
+_NAMELESS = {
+    "contact_methods",
+    "notification_rules",
+    "oncall_handoff_notification_rules",
+    "status_update_notification_rules",
+    "overrides",
+}
+
+
 def _routing_key(row: Document) -> Hashable | None:
     return row.body.get("integration_key") or row.body.get("routing_key")
+
+
+def _policy(row: Document) -> Hashable | None:
+    return (row.body.get("escalation_policy") or {}).get("id")
 
 
 def _open_key(row: Alert) -> Hashable | None:
@@ -303,15 +397,24 @@ DOCUMENTS: Mapping[str, TableKey[Document]] = {
         f"pagerduty.{kind}",
         {"parent": lambda row: row.parent or None}
         | ({"routing_key": _routing_key} if kind == "integrations" else {})
-        | ({"name": lambda row: row.body.get("name")} if kind not in {"contact_methods", "notification_rules"} else {}),
+        | ({"name": lambda row: row.body.get("name")} if kind not in _NAMELESS else {})
+        | ({"policy": _policy} if kind == "services" else {})
+        | ({"email": lambda row: str(row.body.get("email") or "").lower() or None} if kind == "users" else {}),
     )
     for kind in KINDS
 }
 INCIDENTS: TableKey[Incident] = TableKey(
     "pagerduty.incidents",
-    {"service": lambda r: r.service, "number": lambda r: r.number, "status": lambda r: r.status},
+    {
+        "number": lambda r: r.number,
+        "status": lambda r: r.status,
+        "state": lambda r: (r.service, r.status),
+        "key": lambda r: r.key,
+    },
 )
-ALERTS: TableKey[Alert] = TableKey("pagerduty.alerts", {"open": _open_key, "incident": lambda r: r.incident})
+ALERTS: TableKey[Alert] = TableKey(
+    "pagerduty.alerts", {"open": _open_key, "incident": lambda r: r.incident, "key": lambda r: r.key}
+)
 LOG_ENTRIES: TableKey[LogEntry] = TableKey("pagerduty.log_entries", {"incident": lambda r: r.incident})
 NOTES: TableKey[Note] = TableKey("pagerduty.notes", {"incident": lambda r: r.incident})
 MESSAGES: TableKey[Message] = TableKey(
@@ -319,6 +422,13 @@ MESSAGES: TableKey[Message] = TableKey(
 )
 REPLIES: TableKey[Reply] = TableKey("pagerduty.replies", {"user": lambda r: r.user})
 CHANGES: TableKey[Change] = TableKey("pagerduty.changes", {"service": lambda r: r.service})
+STATUS_UPDATES: TableKey[StatusUpdate] = TableKey("pagerduty.status_updates", {"incident": lambda r: r.incident})
+API_KEYS: TableKey[ApiKey] = TableKey("pagerduty.api_keys")
+MEMBERSHIPS: TableKey[Membership] = TableKey(
+    "pagerduty.memberships", {"team": lambda r: r.team, "user": lambda r: r.user}
+)
+TAGGINGS: TableKey[Tagging] = TableKey("pagerduty.taggings", {"tag": lambda r: r.tag, "entity": lambda r: r.entity})
+GONE: TableKey[Gone] = TableKey("pagerduty.gone")
 TABLES: tuple[TableKey[Any], ...] = (
     *DOCUMENTS.values(),
     INCIDENTS,
@@ -328,4 +438,9 @@ TABLES: tuple[TableKey[Any], ...] = (
     MESSAGES,
     REPLIES,
     CHANGES,
+    STATUS_UPDATES,
+    API_KEYS,
+    MEMBERSHIPS,
+    TAGGINGS,
+    GONE,
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulators.engine import instants, zones
 from simulators.engine.instants import HOUR, MINUTE
 from simulators.engine.world import World
-from simulators.pagerduty import account, devices, escalation, incidents, intake, schedules
+from simulators.pagerduty import account, devices, escalation, incidents, intake, schedules, validity
 from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, MESSAGES, Agent, Channel, Incident, Status
 
@@ -216,7 +216,7 @@ _JSON = st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers()
 
 
 @settings(max_examples=40, deadline=None)
-@given(action=_JSON | st.sampled_from(intake.ACTIONS), key=_JSON, payload=_JSON, severity=_JSON)
+@given(action=_JSON | st.sampled_from(validity.ACTIONS), key=_JSON, payload=_JSON, severity=_JSON)
 def test_any_event_is_answered(action: Any, key: Any, payload: Any, severity: Any) -> None:
     """Whatever the fields hold, the answer is one of the documented statuses."""
     made = World(seed=1, start=START, components=[PagerDuty()])

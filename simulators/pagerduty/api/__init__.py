@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 
 from simulators.engine.transport import Site
-from simulators.pagerduty.api import events
+from simulators.pagerduty.api import events, rest
 
 EVENTS_HOST = "events.pagerduty.com"
+API_HOST = "api.pagerduty.com"
 
 
 @functools.cache
 def sites() -> dict[str, Site]:
     """Return the sites by the vendor's host name."""
-    return {EVENTS_HOST: Site("pagerduty-events", events.application())}
+    return {
+        EVENTS_HOST: Site("pagerduty-events", events.application()),
+        API_HOST: Site("pagerduty-api", rest.application()),
+    }

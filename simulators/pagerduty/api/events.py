@@ -1,17 +1,19 @@
-"""The events host: ``POST /v2/enqueue``, without authentication, the routing key being the credential."""
+"""The events host: alert events, change events and the first version's events; the key in the body is the credential.
+
+No headers are needed: no ``Authorization``, and the body is read whatever its content type.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask, Response, request
 
 from simulators.engine import control
+from simulators.engine.draft import Draft
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, vendor_app
 from simulators.pagerduty import intake
-
-MAX_BODY = 512 * 1024
 
 
 class EventsDialect:
@@ -52,10 +54,23 @@ def application() -> Flask:
     app = vendor_app("pagerduty-events", EventsDialect())
     app.register_blueprint(control.blueprint())
 
-    @app.post("/v2/enqueue")
-    def enqueue() -> Response:
-        body = request.get_data(cache=False)
-        status, document = transact(intake.accept, body)
+    for path, accept in _ENDPOINTS.items():
+        app.add_url_rule(path, path, _view(accept), methods=["POST"])
+    return app
+
+
+_ENDPOINTS: Mapping[str, Callable[[Draft, bytes], intake.Answer]] = {
+    "/v2/enqueue": intake.accept,
+    "/v2/change/enqueue": intake.accept_change,
+    "/generic/2010-04-15/create_event.json": intake.accept_v1,
+}
+
+
+def _view(accept: Callable[[Draft, bytes], intake.Answer]) -> Callable[[], Response]:
+    def view() -> Response:
+        status, document = transact(accept, request.get_data(cache=False))
+        if isinstance(document, str):
+            return Response(document, status, content_type="text/plain; charset=utf-8")
         return answer(document, status)
 
-    return app
+    return view

@@ -1,0 +1,312 @@
+"""Users, how they are reached, and teams: what these kinds add to the resource table.
+
+A user gets the login address as e-mail contact method with one rule of each urgency. Contact methods and notification
+rules are unique per user; somebody who is needed (assigned, on a policy, on a schedule) is not deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from simulators.engine import instants
+from simulators.engine.errors import Refused
+from simulators.engine.resources import Document, Field
+from simulators.pagerduty import account, catalogue
+from simulators.pagerduty.api.call import Call, zone_name
+from simulators.pagerduty.api.crud import Behaviour
+from simulators.pagerduty.api.errors import Code, invalid, refuse
+from simulators.pagerduty.api.lens import SHAPES, lens
+from simulators.pagerduty.api.operations import Listing, Operation
+from simulators.pagerduty.api.shapes import target_kind
+from simulators.pagerduty.model import (
+    DOCUMENTS,
+    INCIDENTS,
+    MEMBERSHIPS,
+    Incident,
+    Status,
+)
+
+#: Contact methods a user may have, and how many of one type (PagerDuty: contact information).
+MOST_METHODS = 10
+MOST_OF_TYPE = {"phone_contact_method": 3, "sms_contact_method": 3}
+TEAM_ROLES = ("observer", "responder", "manager")
+STAKEHOLDERS = ("read_only_user", "read_only_limited_user")
+_PHONES = ("phone_contact_method", "sms_contact_method", "whatsapp_contact_method")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+", re.ASCII)
+_NUMBER = re.compile(r"[0-9,*#]{1,40}", re.ASCII)
+
+
+# -- users -------------------------------------------------------------------------------------------------------------
+
+
+def _prepare_user(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    if not _EMAIL.fullmatch(body["email"]):
+        raise invalid("Email is invalid")
+    zone_name(body.get("time_zone"))
+    if body.get("role") in STAKEHOLDERS and "read_only_users" in call.knobs.missing_abilities:
+        raise refuse(Code.MISSING_ABILITY)
+    if body.get("time_zone") is None:
+        body["time_zone"] = "Etc/UTC" if call.knobs.time_zone == "UTC" else call.knobs.time_zone
+    return body
+
+
+def _welcome(call: Call, document: Document) -> None:
+    method = account.put(
+        call.draft,
+        "contact_methods",
+        {"type": "email_contact_method", "label": "Default", "address": document.body["email"]},
+        document.id,
+    )
+    for urgency in ("high", "low"):
+        rule = {
+            "type": "assignment_notification_rule",
+            "start_delay_in_minutes": 0,
+            "urgency": urgency,
+            "contact_method": {"id": method.id, "type": "email_contact_method_reference"},
+        }
+        account.put(call.draft, "notification_rules", rule, document.id)
+
+
+def open_incidents(call: Call) -> Iterator[Incident]:
+    """Yield the incidents that are not resolved."""
+    for status in (Status.TRIGGERED, Status.ACKNOWLEDGED):
+        yield from call.state.find(INCIDENTS, "status", status)
+
+
+def _keep_needed_user(call: Call, document: Document) -> None:
+    user = document.id
+    if call.key.user == user:
+        raise invalid("You cannot delete yourself")
+    if document.body.get("role") == "owner":
+        raise invalid("The account owner cannot be deleted")
+    if any(assignment.user == user for row in open_incidents(call) for assignment in row.assignments):
+        raise invalid("User can't be deleted if they are assigned to open incidents")
+    for policy in call.state.all(DOCUMENTS["escalation_policies"]):
+        if (user, "users") in targets(policy):
+            raise invalid("User can't be deleted if they are being used by escalation policies")
+    for schedule in call.state.all(DOCUMENTS["schedules"]):
+        if user in scheduled(schedule, call.now):
+            raise invalid("User can't be deleted if they are being used by schedules")
+
+
+def targets(policy: Document) -> list[tuple[str, str]]:
+    """Return the targets of a policy as (id, plural kind)."""
+    return [
+        (target["id"], target_kind(target))
+        for rule in policy.body.get("escalation_rules") or ()
+        for target in rule.get("targets") or ()
+    ]
+
+
+def scheduled(schedule: Document, now: int) -> dict[str, None]:
+    """Return the users of a schedule's layers that have not ended, in order."""
+    found: dict[str, None] = {}
+    for layer in schedule.body.get("schedule_layers") or ():
+        if layer.get("end") and instants.parse(layer["end"], schedule.body.get("time_zone") or "UTC") <= now:
+            continue
+        found |= dict.fromkeys((entry.get("user") or entry)["id"] for entry in layer.get("users") or ())
+    return found
+
+
+def _leave_teams(call: Call, document: Document) -> None:
+    for membership in list(call.state.find(MEMBERSHIPS, "user", document.id)):
+        call.draft.delete(MEMBERSHIPS, membership.id)
+
+
+def in_teams(call: Call, row: Document, teams: Sequence[str]) -> bool:
+    """Whether a document lists one of the teams."""
+    return any(entry["id"] in teams for entry in row.body.get("teams") or ())
+
+
+def _member_of(call: Call, row: Document, teams: Sequence[str]) -> bool:
+    return any(membership.team in teams for membership in call.state.find(MEMBERSHIPS, "user", row.id))
+
+
+# -- contact methods and rules -----------------------------------------------------------------------------------------
+
+
+def _prepare_method(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    kind, address = body["type"], body["address"]
+    if old is not None and kind != old.body.get("type"):
+        raise invalid("Type cannot be changed")
+    if kind == "email_contact_method" and not _EMAIL.fullmatch(address):
+        raise invalid("Address is invalid")
+    if kind in _PHONES:
+        body["address"] = address = re.sub(r"[\s().-]", "", address)
+        body["country_code"] = body.get("country_code") or 1
+        if not _NUMBER.fullmatch(address):
+            raise invalid("Address is invalid")
+    others = [row for row in call.state.find(DOCUMENTS["contact_methods"], "parent", call.ids["id"]) if row != old]
+    same = [row for row in others if row.body.get("type") == kind]
+    identity = (address.casefold(), body.get("country_code") if kind in _PHONES else None)
+    for row in same:
+        country = (row.body.get("country_code") or 1) if kind in _PHONES else None
+        if (str(row.body.get("address")).casefold(), country) == identity:
+            raise invalid("User Contact method must be unique")
+    if old is None and (len(others) >= MOST_METHODS or len(same) >= MOST_OF_TYPE.get(kind, MOST_METHODS)):
+        raise invalid("Contact methods are limited to 10 per user, 3 of them phone and 3 SMS")
+    return body
+
+
+def _drop_rules(call: Call, document: Document) -> None:
+    for kind in RULE_KINDS:
+        for rule in list(call.state.find(DOCUMENTS[kind], "parent", document.parent)):
+            if rule.body["contact_method"]["id"] == document.id:
+                call.draft.delete(DOCUMENTS[kind], rule.id)
+
+
+RULE_KINDS = ("notification_rules", "oncall_handoff_notification_rules", "status_update_notification_rules")
+
+
+def _own_method(call: Call, body: Mapping[str, Any]) -> Document:
+    method = call.state.get(DOCUMENTS["contact_methods"], body["contact_method"]["id"])
+    if method is None or method.parent != call.ids["id"]:
+        raise invalid("Contact method is invalid")
+    return method
+
+
+def _with_method(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    method = _own_method(call, body)
+    body["contact_method"] = {"id": method.id, "type": f"{method.body['type']}_reference"}
+    return body
+
+
+def _prepare_rule(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    body = _with_method(call, body, old)
+    if body["urgency"] == "low" and "urgencies" in call.knobs.missing_abilities:
+        raise refuse(Code.MISSING_ABILITY)
+    identity = (body["contact_method"]["id"], body["start_delay_in_minutes"], body["urgency"])
+    for row in call.state.find(DOCUMENTS["notification_rules"], "parent", call.ids["id"]):
+        held = (row.body["contact_method"]["id"], row.body.get("start_delay_in_minutes", 0), row.body.get("urgency"))
+        if held == identity and (old is None or row.id != old.id):
+            raise invalid("Channel Start delay must be unique for a given contact method")
+    return body
+
+
+def _rules(call: Call) -> Listing:
+    urgency = call.text("urgency") or "high"
+    if urgency not in {"high", "low", "all"}:
+        raise invalid("Urgency must be in high, low, all")
+    found = [
+        row
+        for row in call.state.find(DOCUMENTS["notification_rules"], "parent", call.ids["id"])
+        if urgency in {"all", row.body.get("urgency", "high")}
+    ]
+    look = lens(call)
+    return Listing(found, lambda row: SHAPES["notification_rules"](look, row))
+
+
+def _me(call: Call) -> Any:
+    if call.actor is None:
+        text = "The authentication used is an account-level access token; there is no user it belongs to."
+        raise Refused(400, {"error": text})
+    return SHAPES["users"](lens(call), call.actor)
+
+
+def _license(call: Call) -> Any:
+    role = call.document("users", call.ids["id"]).body.get("role") or "user"
+    found = next(entry for entry in catalogue.LICENSES if role in entry["valid_roles"])
+    return license_shape(found)
+
+
+def license_shape(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a license of the catalogue as the API shows it."""
+    return {**entry, "summary": entry["name"], "self": None, "html_url": None}
+
+
+# -- teams -------------------------------------------------------------------------------------------------------------
+
+
+def _keep_team_in_use(call: Call, team: Document) -> None:
+    wanted = call.text("reassignment_team")
+    if wanted is not None and call.state.get(DOCUMENTS["teams"], wanted) is None:
+        raise refuse(Code.TEAM_NOT_FOUND, message="Team has Incidents but Reassignment Team is not found")
+    for kind in ("escalation_policies", "schedules"):
+        if any(in_teams(call, row, (team.id,)) for row in call.state.all(DOCUMENTS[kind])):
+            raise refuse(Code.TEAM_ASSOCIATIONS)
+    if any((row.body.get("parent") or {}).get("id") == team.id for row in call.state.all(DOCUMENTS["teams"])):
+        raise refuse(Code.TEAM_ASSOCIATIONS)
+
+
+def _forget_members(call: Call, team: Document) -> None:
+    for membership in list(call.state.find(MEMBERSHIPS, "team", team.id)):
+        call.draft.delete(MEMBERSHIPS, membership.id)
+
+
+def _members(call: Call) -> Listing:
+    look = lens(call)
+    rows = call.state.find(MEMBERSHIPS, "team", call.ids["id"])
+    return Listing(rows, lambda row: {"user": look.ref("users", row.user, "users"), "role": row.role})
+
+
+def _add_member(call: Call) -> None:
+    user = call.document("users", call.ids["user_id"])
+    if user.body.get("role") == "read_only_user":
+        raise invalid("Full stakeholders cannot be members of a team")
+    held = call.state.get(MEMBERSHIPS, f"{call.ids['id']}:{user.id}")
+    account.join(call.draft, call.ids["id"], user.id, call.body.get("role") or (held.role if held else "manager"))
+
+
+def _remove_member(call: Call) -> None:
+    team, user = call.ids["id"], call.ids["user_id"]
+    membership = call.state.get(MEMBERSHIPS, f"{team}:{user}")
+    if membership is None:
+        raise refuse(Code.NOT_FOUND)
+    for policy in call.state.all(DOCUMENTS["escalation_policies"]):
+        if in_teams(call, policy, (team,)) and (user, "users") in targets(policy):
+            raise invalid("User cannot be removed as they belong to an escalation policy on this team")
+    call.draft.delete(MEMBERSHIPS, membership.id)
+
+
+def _add_policy(call: Call) -> None:
+    policy = call.document("escalation_policies", call.ids["escalation_policy_id"])
+    if in_teams(call, policy, (call.ids["id"],)):
+        raise refuse(Code.INVALID_INPUT, message="Escalation Policy has already been taken")
+    team = {"id": call.ids["id"], "type": "team_reference"}
+    account.put(call.draft, "escalation_policies", {**policy.body, "teams": [team]})
+
+
+def _remove_policy(call: Call) -> None:
+    policy = call.document("escalation_policies", call.ids["escalation_policy_id"])
+    kept = [entry for entry in policy.body.get("teams") or () if entry["id"] != call.ids["id"]]
+    account.put(call.draft, "escalation_policies", {**policy.body, "teams": kept})
+
+
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "users": Behaviour(
+        prepare=_prepare_user,
+        created=_welcome,
+        forbid=_keep_needed_user,
+        removed=_leave_teams,
+        children=("contact_methods", *RULE_KINDS),
+        filters={"team_ids[]": _member_of},
+        search=("name", "email"),
+    ),
+    "contact_methods": Behaviour(prepare=_prepare_method, removed=_drop_rules),
+    "notification_rules": Behaviour(prepare=_prepare_rule),
+    "oncall_handoff_notification_rules": Behaviour(prepare=_with_method),
+    "status_update_notification_rules": Behaviour(prepare=_with_method),
+    "teams": Behaviour(forbid=_keep_team_in_use, removed=_forget_members),
+}
+
+_TEAM = (("teams", "id"),)
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", "/users/me", _me, wrapper="user", also=(400,), summary="Get the user of the key",
+              include=("contact_methods", "notification_rules", "teams", "subdomains", "calendar_urls")),
+    Operation("GET", "/users/{id}/license", _license, wrapper="license", needs=(("users", "id"),),
+              summary="Get the license of a user"),
+    Operation("GET", "/users/{id}/notification_rules", _rules, wrapper="notification_rules", query=("urgency",),
+              include=("contact_methods",), needs=(("users", "id"),), summary="List notification rules"),
+    Operation("GET", "/teams/{id}/members", _members, wrapper="members", paging="classic", include=("users",),
+              needs=_TEAM, summary="List the members of a team"),
+    Operation("PUT", "/teams/{id}/users/{user_id}", _add_member, status=204, request="", needs=_TEAM, bodiless=True,
+              fields=(Field("role", choices=TEAM_ROLES),), summary="Add a user to a team"),
+    Operation("DELETE", "/teams/{id}/users/{user_id}", _remove_member, status=204, needs=_TEAM,
+              summary="Remove a user from a team"),
+    Operation("PUT", "/teams/{id}/escalation_policies/{escalation_policy_id}", _add_policy, status=204, needs=_TEAM,
+              summary="Give a team an escalation policy"),
+    Operation("DELETE", "/teams/{id}/escalation_policies/{escalation_policy_id}", _remove_policy, status=204,
+              needs=_TEAM, summary="Take an escalation policy from a team"),
+)  # fmt: skip

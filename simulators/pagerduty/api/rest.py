@@ -1,0 +1,79 @@
+"""The REST host, api.pagerduty.com: every operation of every module, served by one dispatcher."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from flask import Flask, Response
+
+from simulators.engine import control
+from simulators.engine.errors import Refused
+from simulators.engine.web import answer, request_id, vendor_app
+from simulators.pagerduty.api import (
+    changes,
+    crud,
+    incident_lists,
+    incident_parts,
+    incidents,
+    oncalls,
+    openapi,
+    people,
+    rotas,
+    setup,
+    sundries,
+)
+from simulators.pagerduty.api.call import rate_headers
+from simulators.pagerduty.api.errors import Code, invalid, not_found, refuse
+from simulators.pagerduty.api.operations import Operation, serve
+from simulators.pagerduty.api.resources import RESOURCES
+
+BEHAVIOURS = {**people.BEHAVIOURS, **setup.BEHAVIOURS, **rotas.BEHAVIOURS}
+_MODULES = (people, rotas, oncalls, incidents, incident_lists, incident_parts, changes, sundries)
+
+
+@functools.cache
+def operations() -> tuple[Operation, ...]:
+    """Return every operation of the host, those of the resource table first."""
+    return (*crud.operations(BEHAVIOURS, RESOURCES), *(row for module in _MODULES for row in module.OPERATIONS))
+
+
+class RestDialect:
+    """How this host words what every web API has to say."""
+
+    def not_found(self) -> Refused:
+        """No such path."""
+        return not_found()
+
+    def method_not_allowed(self) -> Refused:
+        """The path exists, the method does not."""
+        return Refused(405, {"error": {"message": "Method Not Allowed", "code": int(Code.INVALID_INPUT), "errors": []}})
+
+    def bad_request(self, reason: str) -> Refused:
+        """The request cannot be read."""
+        return invalid(reason)
+
+    def too_large(self) -> Refused:
+        """The body is too large."""
+        return Refused(413, {"error": {"message": "Payload Too Large", "code": int(Code.INVALID_INPUT), "errors": []}})
+
+    def failed(self) -> Refused:
+        """The simulator itself failed."""
+        return refuse(Code.INTERNAL)
+
+    def headers(self) -> Mapping[str, str]:
+        """The request's id and what is left of the rate limit."""
+        return {"X-Request-Id": request_id(), **rate_headers()}
+
+
+def application() -> Flask:
+    """Return the application of the REST host."""
+    app = vendor_app("pagerduty-api", RestDialect())
+    app.register_blueprint(control.blueprint())
+    serve(app, operations())
+
+    @app.get("/_sim/openapi.json")
+    def description() -> Response:
+        return answer(openapi.describe(operations()))
+
+    return app

@@ -1,0 +1,424 @@
+"""Schedules over REST: layers kept and checked, rendered entries, coverage, overrides, preview, and who is on call.
+
+Who is on call when is answered by :mod:`simulators.pagerduty.schedules`, the same functions the escalation uses; this
+module only dresses the answer. Rendered entries are filled when ``since`` or ``until`` is given (PagerDuty: schedules).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from simulators.engine import instants
+from simulators.engine.errors import Refused
+from simulators.engine.instants import DAY
+from simulators.engine.resources import Document, Field, Kind, check
+from simulators.pagerduty import account, schedules
+from simulators.pagerduty.api.call import Call, zone_name
+from simulators.pagerduty.api.crud import Behaviour, writable
+from simulators.pagerduty.api.errors import Code, invalid, not_found, refuse, unknown, wording
+from simulators.pagerduty.api.lens import SHAPES, Lens, lens
+from simulators.pagerduty.api.operations import Listing, Operation, Reply
+from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, open_incidents, scheduled, targets
+from simulators.pagerduty.api.resources import REFERENCE, SCHEDULE
+from simulators.pagerduty.api.setup import read_instant
+from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID
+from simulators.pagerduty.schedules import Schedule, Segment
+
+#: Longest span that is rendered, and how far either bound defaults from the other.
+LONGEST = 366 * DAY
+DEFAULT_SPAN = 14 * DAY
+TURN_LIMITS = (3_600, 31_536_000)
+_WEEKLY_TOO_LONG = {
+    "rotation_layers.weekly_restrictions.duration_seconds": [
+        "Please use a shorter duration or just turn the recurrence off."
+    ]
+}
+
+
+# -- layers in ---------------------------------------------------------------------------------------------------------
+
+
+def _prepare(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    zone = zone_name(body["time_zone"]) or "UTC"
+    held = {layer.get("id"): layer for layer in (old.body.get("schedule_layers") or () if old else ())}
+    layers: list[dict[str, Any]] = []
+    sent: dict[str | None, None] = {}
+    for place, layer in enumerate(body["schedule_layers"], 1):
+        known = held.get(layer.get("id")) if layer.get("id") else None
+        sent[layer.get("id")] = None
+        layers.append(_layer(call, layer, known, zone, place))
+    # A layer cannot be removed, only ended: one that the request leaves out stays as it is.
+    kept = [dict(layer) for id, layer in held.items() if id not in sent]
+    body["schedule_layers"] = [*kept, *layers]
+    body["time_zone"] = zone
+    return body
+
+
+def _layer(
+    call: Call, layer: Mapping[str, Any], known: Mapping[str, Any] | None, zone: str, place: int
+) -> dict[str, Any]:
+    shortest, longest = TURN_LIMITS
+    if not shortest <= layer["rotation_turn_length_seconds"] <= longest:
+        problem = f"must be between {shortest} and {longest}"
+        raise refuse(Code.INVALID_SCHEDULE, {"rotation_layers.rotation_turn_length_seconds": [problem]})
+    start = read_instant("start", layer["start"], zone)
+    anchor = read_instant("rotation_virtual_start", layer["rotation_virtual_start"], zone)
+    end = read_instant("end", layer["end"], zone) if layer.get("end") else None
+    if known is None:
+        start = max(start, call.now)
+    elif start < call.now:
+        start = min(max(start, instants.parse(known["start"], zone)), call.now)
+    if end is not None and end < start:
+        raise refuse(Code.INVALID_SCHEDULE, {"rotation_layers.end": ["must be after its start"]})
+    for entry in layer["users"]:
+        found = call.state.get(DOCUMENTS["users"], entry["user"]["id"])
+        if found is None:
+            raise unknown("users")
+        if found.body.get("role") in STAKEHOLDERS:
+            raise invalid("Stakeholders cannot be on call")
+    return {
+        "id": known["id"] if known else call.draft.fresh(RESOURCE_ID, "pagerduty.schedule_layer"),
+        "name": layer.get("name") or (known or {}).get("name") or f"Layer {place}",
+        "start": instants.iso(start, zone),
+        "end": None if end is None else instants.iso(end, zone),
+        "rotation_virtual_start": instants.iso(anchor, zone),
+        "rotation_turn_length_seconds": layer["rotation_turn_length_seconds"],
+        "users": [{"user": {"id": entry["user"]["id"], "type": "user_reference"}} for entry in layer["users"]],
+        "restrictions": [_restriction(rule) for rule in layer.get("restrictions") or ()],
+    }
+
+
+def _restriction(rule: Mapping[str, Any]) -> dict[str, Any]:
+    weekly = rule["type"] == "weekly_restriction"
+    length = rule["duration_seconds"]
+    if weekly and rule.get("start_day_of_week") is None:
+        raise invalid("Start day of week must be in 1, 2, 3, 4, 5, 6, 7")
+    if weekly and length >= 604_800:
+        raise refuse(Code.INVALID_SCHEDULE, _WEEKLY_TOO_LONG)
+    if length < 1 or (not weekly and length >= 86_400):
+        name = "rotation_layers.daily_restrictions.duration_seconds"
+        raise refuse(Code.INVALID_SCHEDULE, {name: ["must be between 1 and 86399"]})
+    start = _time_of_day(rule["start_time_of_day"])
+    shown = {"type": rule["type"], "start_time_of_day": start, "duration_seconds": length}
+    return shown | ({"start_day_of_week": rule["start_day_of_week"]} if weekly else {})
+
+
+def _time_of_day(text: str) -> str:
+    parts = text.split(":")
+    if 2 <= len(parts) <= 3 and all(part.isascii() and part.isdigit() for part in parts):
+        hours, minutes, seconds = (int(part) for part in (*parts, "0")[:3])
+        if hours < 24 and minutes < 60 and seconds < 60:
+            return f"{hours:02d}:{minutes:02d}:{seconds:02d}"
+    raise invalid("Start time of day is invalid")
+
+
+def _keep_used(call: Call, schedule: Document) -> None:
+    wanted = (schedule.id, "schedules")
+    if any(wanted in targets(policy) for policy in call.state.all(DOCUMENTS["escalation_policies"])):
+        raise invalid("Schedule can't be deleted if it's being used by escalation policies")
+    if any(row.policy is not None and wanted in targets(row.policy) for row in open_incidents(call)):
+        text = "Schedule can't be deleted if it's being used by an escalation policy snapshot with open incidents"
+        raise invalid(text)
+
+
+# -- schedules out -----------------------------------------------------------------------------------------------------
+
+
+def show(look: Lens, document: Document) -> dict[str, Any]:
+    """Return a schedule as a list shows it: layers and subschedules only when they are included."""
+    parts = {"schedule_layers", "overrides_subschedule", "final_schedule"} & look.include
+    return _show(look, document, parts)
+
+
+def _show(look: Lens, document: Document, parts: Iterable[str]) -> dict[str, Any]:
+    body = document.body
+    zone = str(body.get("time_zone") or "UTC")
+    shown = look.head("schedules", document) | {
+        "name": body.get("name"),
+        "description": body.get("description"),
+        "time_zone": zone,
+        "escalation_policies": look.refs("escalation_policies", _policies(look).get(document.id, ())),
+        "users": look.refs("users", scheduled(document, look.state.now)),
+        "teams": look.refs("teams", body.get("teams"), "teams"),
+    }
+    for part in ("schedule_layers", "overrides_subschedule", "final_schedule"):
+        if part in parts:
+            shown[part] = _PARTS[part](look, document)
+    return shown
+
+
+def _policies(look: Lens) -> dict[str, list[str]]:
+    """Return schedule id -> ids of the policies that name it, computed once per answer."""
+    found: dict[str, list[str]] | None = look.memo.get("policies")
+    if found is None:
+        found = look.memo["policies"] = {}
+        for policy in look.state.all(DOCUMENTS["escalation_policies"]):
+            for id in dict.fromkeys(id for id, kind in targets(policy) if kind == "schedules"):
+                found.setdefault(id, []).append(policy.id)
+    return found
+
+
+def _parsed(look: Lens, document: Document) -> Schedule:
+    return schedules.parse(document, look.state.find(DOCUMENTS["overrides"], "parent", document.id))
+
+
+def _subschedule(look: Lens, name: str, schedule: Schedule, document: Document) -> dict[str, Any]:
+    window: tuple[int, int] | None = look.memo.get("window")
+    if window is None:
+        return {"name": name, "rendered_schedule_entries": [], "rendered_coverage_percentage": None}
+    since, until = window
+    segments = schedules.on_call(schedule, since, until)
+    share = schedules.coverage(segments, since, until)
+    if look.memo.get("overflow"):
+        segments = tuple(whole(schedule, segment, since, until) for segment in segments)
+    return {
+        "name": name,
+        "rendered_schedule_entries": [entry(look, segment, document) for segment in segments],
+        "rendered_coverage_percentage": share,
+    }
+
+
+def entry(look: Lens, segment: Segment, document: Document) -> dict[str, Any]:
+    """Return one rendered entry."""
+    zone = look.memo.get("zone") or str(document.body.get("time_zone") or "UTC")
+    return {
+        "start": instants.iso(segment.start, zone),
+        "end": instants.iso(segment.end, zone),
+        "user": look.ref("users", segment.people[0]),
+    }
+
+
+def whole(schedule: Schedule, segment: Segment, since: int, until: int) -> Segment:
+    """Return a segment that touches a bound of its window with its true start and end, at most 92 days beyond."""
+    if segment.start == since:
+        before = schedules.on_call(schedule, max(since - 92 * DAY, 0), since)
+        if before and before[-1].end == since and _same(before[-1], segment):
+            segment = replace(segment, start=before[-1].start)
+    if segment.end == until:
+        after = schedules.on_call(schedule, until, until + 92 * DAY)
+        if after and after[0].start == until and _same(after[0], segment):
+            segment = replace(segment, end=after[0].end)
+    return segment
+
+
+def _same(one: Segment, other: Segment) -> bool:
+    return (one.people, one.source) == (other.people, other.source)
+
+
+def _layers(look: Lens, document: Document) -> list[dict[str, Any]]:
+    parsed = _parsed(look, document)
+    zone = look.memo.get("zone") or parsed.zone
+    shown = []
+    bodies = document.body.get("schedule_layers") or ()
+    for place, (layer, body) in enumerate(zip(parsed.layers, bodies, strict=True), 1):
+        rendered = _subschedule(look, layer.name, Schedule(parsed.zone, (layer,)), document)
+        shown.append(
+            {
+                "id": body.get("id") or f"{document.id}L{place}",
+                "name": layer.name,
+                "start": instants.iso(layer.start, zone),
+                "end": None if layer.end is None else instants.iso(layer.end, zone),
+                "rotation_virtual_start": instants.iso(layer.anchor, parsed.zone),
+                "rotation_turn_length_seconds": layer.turn // instants.SECOND,
+                "users": [{"user": look.ref("users", user)} for user in layer.users],
+                "restrictions": [dict(rule) for rule in body.get("restrictions") or ()],
+                "rendered_schedule_entries": rendered["rendered_schedule_entries"],
+                "rendered_coverage_percentage": rendered["rendered_coverage_percentage"],
+            }
+        )
+    return shown
+
+
+def _overrides_part(look: Lens, document: Document) -> dict[str, Any]:
+    parsed = _parsed(look, document)
+    return _subschedule(look, "Overrides", Schedule(parsed.zone, (), parsed.overrides), document)
+
+
+def _final_part(look: Lens, document: Document) -> dict[str, Any]:
+    return _subschedule(look, "Final Schedule", _parsed(look, document), document)
+
+
+_PARTS = {"schedule_layers": _layers, "overrides_subschedule": _overrides_part, "final_schedule": _final_part}
+
+
+def span(call: Call) -> tuple[int, int] | None:
+    """Return the ``since`` and ``until`` of a query, each two weeks from the other when alone; ``None`` for neither."""
+    since, until = call.instant("since"), call.instant("until")
+    if since is None and until is None:
+        return None
+    if since is None:
+        since = (until or 0) - DEFAULT_SPAN
+    if until is None:
+        until = since + DEFAULT_SPAN
+    if until <= since or until - since > LONGEST or since < 0:
+        raise refuse(Code.DATE_RANGE)
+    return since, until
+
+
+def _look(call: Call) -> Lens:
+    look = lens(call)
+    look.memo.update(window=span(call), overflow=call.flag("overflow"), zone=zone_name(call.text("time_zone")))
+    return look
+
+
+def _read(call: Call) -> Any:
+    look = _look(call)
+    return _show(look, call.document("schedules", call.ids["id"]), _PARTS)
+
+
+def _list(call: Call) -> Listing:
+    look = _look(call)
+    rows: Iterable[Document] = call.state.all(DOCUMENTS["schedules"])
+    query, teams = call.text("query"), call.many("team_ids")
+    if query:
+        rows = (row for row in rows if query.casefold() in str(row.body.get("name") or "").casefold())
+    if teams:
+        rows = (row for row in rows if in_teams(call, row, teams))
+    return Listing(rows, lambda row: show(look, row))
+
+
+def _preview(call: Call) -> Any:
+    body = _prepare(call, writable(SCHEDULE.fields, call.body), None)
+    document = Document("PREVIEW", "schedule", {**body, "id": "PREVIEW"}, call.now, call.now)
+    shown = _show(_look(call), document, _PARTS)
+    return shown | {"id": None, "self": None, "html_url": None}
+
+
+def _users(call: Call) -> Listing:
+    look, document = lens(call), call.document("schedules", call.ids["id"])
+    window = span(call)
+    if window is None:
+        people = scheduled(document, call.now)
+    else:
+        segments = schedules.on_call(_parsed(look, document), *window)
+        people = dict.fromkeys(person for segment in segments for person in segment.people)
+    found = [row for user in people if (row := call.state.get(DOCUMENTS["users"], user)) is not None]
+    return Listing(found, lambda row: SHAPES["users"](look, row))
+
+
+# -- overrides ---------------------------------------------------------------------------------------------------------
+
+OVERRIDE = (
+    Field("start", required=True, max_length=40),
+    Field("end", required=True, max_length=40),
+    Field("user", Kind.OBJECT, required=True, fields=REFERENCE),
+    Field("time_zone", max_length=100),
+)
+
+
+def _override(look: Lens, row: Document, zone: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "start": instants.iso(instants.parse(row.body["start"], zone), zone),
+        "end": instants.iso(instants.parse(row.body["end"], zone), zone),
+        "user": look.ref("users", row.body["user"]["id"]),
+    }
+
+
+def _overrides(call: Call) -> Listing:
+    look, schedule = lens(call), call.document("schedules", call.ids["id"])
+    zone = zone_name(call.text("time_zone")) or str(schedule.body.get("time_zone") or "UTC")
+    missing = [f"{name} is required" for name in ("since", "until") if not call.text(name)]
+    if missing:
+        raise refuse(Code.MISSING_ARGUMENTS, missing)
+    since, until = span(call) or (0, 0)
+    found = [
+        row
+        for row in call.state.find(DOCUMENTS["overrides"], "parent", schedule.id)
+        if instants.parse(row.body["start"], zone) < until and instants.parse(row.body["end"], zone) > since
+    ]
+    if call.flag("editable"):
+        return Listing(found, lambda row: {"id": row.id})
+    return Listing(found, lambda row: _override(look, row, zone))
+
+
+def _add_overrides(call: Call) -> Any:
+    """Create overrides one by one; each item has its own status. One alone in the old form answers the old way."""
+    old_form = call.body.get("override")
+    items = [old_form] if old_form is not None else call.body.get("overrides")
+    if not isinstance(items, list) or not items:
+        raise invalid("Overrides must be an array")
+    results = [_add_override(call, item) for item in items]
+    if old_form is None:
+        return results
+    if results[0]["status"] != 201:
+        raise refuse(Code.INVALID_OVERRIDE, results[0]["errors"])
+    return {"override": results[0]["override"]}
+
+
+def _add_override(call: Call, item: Any) -> dict[str, Any]:
+    schedule = call.document("schedules", call.ids["id"])
+    if not isinstance(item, dict):
+        return {"status": 400, "errors": ["Override must be an object"], "override": {}}
+    problems = [wording(problem) for problem in check(OVERRIDE, item)]
+    zone = str(schedule.body.get("time_zone") or "UTC")
+    start = end = 0
+    if not problems:
+        try:
+            named = zone_name(item.get("time_zone")) or zone
+            start, end = (read_instant(name, item[name], named) for name in ("start", "end"))
+        except Refused as refusal:  # each item is answered by itself
+            problems = list(refusal.body["error"]["errors"])
+    if not problems:
+        if end <= start:
+            problems.append("Override must end after its start")
+        elif end <= call.now:
+            problems.append("Override must end in the future")
+        if call.state.get(DOCUMENTS["users"], item["user"]["id"]) is None:
+            problems.append("User not found")
+    if problems:
+        return {"status": 400, "errors": problems, "override": item}
+    body = {
+        "start": instants.iso(start, zone),
+        "end": instants.iso(end, zone),
+        "user": {"id": item["user"]["id"], "type": "user_reference"},
+    }
+    row = account.put(call.draft, "overrides", body, schedule.id)
+    call.draft.record("override.created", row.id, schedule=schedule.id)
+    return {"status": 201, "override": _override(lens(call), row, zone)}
+
+
+def _delete_override(call: Call) -> Any:
+    schedule = call.document("schedules", call.ids["id"])
+    row = call.state.get(DOCUMENTS["overrides"], call.ids["override_id"])
+    if row is None or row.parent != schedule.id:
+        raise not_found()
+    zone = str(schedule.body.get("time_zone") or "UTC")
+    if instants.parse(row.body["end"], zone) <= call.now:
+        raise refuse(Code.INVALID_OVERRIDE, ["Override has already ended"])
+    if instants.parse(row.body["start"], zone) > call.now:
+        call.draft.delete(DOCUMENTS["overrides"], row.id)
+        return None
+    cut = account.put(call.draft, "overrides", {**row.body, "end": instants.iso(call.now, zone)}, schedule.id)
+    return Reply({"override": _override(lens(call), cut, zone)}, 200)
+
+
+SHAPES["schedules"] = show
+BEHAVIOURS: Mapping[str, Behaviour] = {
+    "schedules": Behaviour(
+        prepare=_prepare,
+        forbid=_keep_used,
+        children=("overrides",),
+        list_include=("schedule_layers", "overrides_subschedule", "final_schedule"),
+    ),
+}
+_SCHEDULE = (("schedules", "id"),)
+_WINDOW = ("since", "until")
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("GET", "/schedules", _list, wrapper="schedules", paging="classic", include=SCHEDULE.include,
+              query=SCHEDULE.filters, summary="List schedules"),
+    Operation("GET", "/schedules/{id}", _read, wrapper="schedule", needs=_SCHEDULE, include=SCHEDULE.include,
+              query=SCHEDULE.extra["read_query"], summary="Get a schedule"),
+    Operation("POST", "/schedules/preview", _preview, wrapper="schedule", request="schedule", fields=SCHEDULE.fields,
+              query=(*_WINDOW, "overflow"), summary="Preview a schedule"),
+    Operation("GET", "/schedules/{id}/users", _users, wrapper="users", needs=_SCHEDULE, query=_WINDOW,
+              summary="List the users of a schedule"),
+    Operation("GET", "/schedules/{id}/overrides", _overrides, wrapper="overrides", needs=_SCHEDULE,
+              query=(*_WINDOW, "editable", "overflow", "time_zone"), summary="List overrides"),
+    Operation("POST", "/schedules/{id}/overrides", _add_overrides, status=201, request="", needs=_SCHEDULE,
+              fields=(Field("overrides", Kind.ARRAY), Field("override", Kind.OBJECT)), summary="Create overrides"),
+    Operation("DELETE", "/schedules/{id}/overrides/{override_id}", _delete_override, status=204, needs=_SCHEDULE,
+              also=(200,), summary="Delete or end an override"),
+)  # fmt: skip
