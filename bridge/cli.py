@@ -89,7 +89,7 @@ def check(config_path: Path) -> None:
 def status(config_path: Path) -> None:
     """Show what waits and what is dead."""
     config = load(config_path)
-    with reading(config.store) as connection:
+    with reading(config.store.path) as connection:
         figures = counts(connection)
     click.echo(f"undecided notifications: {figures['undecided']}")
     click.echo(f"unreadable notifications: {figures['unreadable']}")
@@ -107,7 +107,7 @@ def trace(config_path: Path, alert: str) -> None:
     """Show everything that happened to ALERT (ThousandEyes' alert id or PagerDuty's dedup key)."""
     config = load(config_path)
     key = translate.dedup_key(config.receiver.source, alert)
-    with reading(config.store) as connection:
+    with reading(config.store.path) as connection:
         inbox = "SELECT received_at, id, outcome, event_id FROM inbox WHERE dedup_key IN (?, ?) ORDER BY id"
         outbox = (
             "SELECT created_at, id, action, key_name, state, attempts, last_status, last_error, finished_at"
@@ -137,8 +137,9 @@ def route_test(config_path: Path, payload: IO[bytes]) -> None:
         return
     route = routing.choose(config.routes, message)
     click.echo(_clean(f"route {route.name}, key {route.key}"))
+    severity = translate.severity(message, config.severity, config.missing_severity)
     body = (
-        translate.trigger(message, config.severity, config.missing_severity)
+        translate.trigger(message, severity, config.wording)
         if message.kind is Kind.TRIGGER
         else translate.resolve(message.source, message.alert_id)
     )
@@ -155,7 +156,7 @@ def dead_letters() -> None:
 def list_letters(config_path: Path) -> None:
     """List all dead letters, oldest first."""
     config = load(config_path)
-    with reading(config.store) as connection:
+    with reading(config.store.path) as connection:
         letters = [
             *connection.execute("SELECT 'i' || id, received_at, reason FROM inbox WHERE outcome = 'dead' ORDER BY id"),
             *connection.execute(
@@ -180,7 +181,7 @@ def show_letter(config_path: Path, letter: str) -> None:
     query, number = queries.get(letter[:1]), letter[1:]
     if query is None or not number.isascii() or not number.isdigit() or len(number) > 15:
         raise StoreError(f"{letter}: write a dead letter as listed, e.g. i7 or o12")
-    with reading(config.store) as connection:
+    with reading(config.store.path) as connection:
         row = connection.execute(query, (int(number),)).fetchone()
     if row is None:
         raise StoreError(f"{letter}: no such dead letter")
@@ -209,9 +210,9 @@ def drop_letter(config_path: Path, letter: str) -> None:
 
 @contextmanager
 def _writing(config: Config) -> Iterator[SqliteStore]:
-    if not config.store.exists():
-        raise StoreError(f"{config.store}: there is no store yet")
-    store = SqliteStore(config.store)
+    if not config.store.path.exists():
+        raise StoreError(f"{config.store.path}: there is no store yet")
+    store = SqliteStore(config.store.path)
     try:
         yield store
     finally:

@@ -1,33 +1,25 @@
-"""Configuration: one TOML document, checked completely, frozen afterwards.
+"""The configuration as frozen values, read from one TOML document and checked completely.
 
 ::
 
     [receiver]
-    listen = "127.0.0.1:8085"
-    auth = "basic"                      # none | basic | bearer | header
-    username = "thousandeyes"           # basic only
-    secrets = [{ env = "WEBHOOK_PASSWORD" }, { file = "old-password" }]   # one or two are valid at a time
-
-    [store]
-    path = "bridge.db"
-
-    [pagerduty]
-    coalesce = false
+    auth = "basic"
+    username = "thousandeyes"
+    secrets = [{ file = "webhook-password" }]
 
     [keys]                              # integration keys by name; the database only ever holds the name
     operations = { file = "operations.key" }
+    databases = { env = "DATABASES_KEY" }
 
     [routing]
     default = "operations"              # taken when no route matches
 
     [[routing.route]]                   # first match wins; all conditions of a route must hold
-    key = "operations"
-    rule = "web *"
+    key = "databases"
+    rule = "db *"
 
-    [severity]
-    Info = "warning"
-
-Secrets come from ``file`` (relative to the document), ``env`` or, for tests and demonstrations, ``value``.
+:mod:`bridge.settings` has every setting with its default; here are the rules that tie several together. Secrets come
+from ``file``, ``env`` or, for tests and demonstrations, ``value``.
 """
 
 from __future__ import annotations
@@ -42,13 +34,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bridge import settings, wording
 from bridge.errors import ConfigError
+from bridge.settings import LOOPBACK, ROUTE, SECTIONS, Section, Surroundings, why
+from bridge.wording import Link, Wording, template
 
-DEFAULT_EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
 PAGERDUTY_SEVERITIES = ("critical", "error", "warning", "info")
-AUTHENTICATION = ("none", "basic", "bearer", "header")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Sources the bridge itself writes; see :mod:`bridge.people` and :mod:`bridge.watch`.
+RESERVED = ("pagerduty", "bridge")
 _KEY = re.compile(r"[A-Za-z0-9]{32}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 _SEVERITY = {"Info": "warning", "Minor": "warning", "Major": "error", "Critical": "critical"}
@@ -76,19 +72,64 @@ class Receiver:
     header: str = ""
     secrets: tuple[Secret, ...] = ()
     max_body: int = 1_000_000
+    threads: int = 16
+    connections: int = 500
+    idle: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A SQLite file, or a PostgreSQL database when ``postgresql`` is its connection string; retention in µs."""
+
+    path: Path = Path("bridge.db")
+    postgresql: Secret | None = None
+    retention: int = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty:
     """How events go out; ages and timeouts in microseconds and seconds respectively."""
 
-    events_url: str = DEFAULT_EVENTS_URL
+    events_url: str = "https://events.pagerduty.com/v2/enqueue"
     ca_file: Path | None = None
     events_per_minute: int = 120
-    max_age: int = 24 * 3600 * SECOND
+    max_age: int = DAY
     timeout: float = 10.0
     coalesce: bool = False
     jitter_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """What PagerDuty tells about incidents, and what follows when a person resolved one too early."""
+
+    webhook_secrets: tuple[Secret, ...] = ()
+    api_url: str = "https://api.pagerduty.com"
+    api_token: Secret | None = None
+    resolved_by_person: str = settings.LEAVE
+    retrigger: int = 30 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How the ThousandEyes API is asked; off without a token."""
+
+    token: Secret | None = None
+    api_url: str = "https://api.thousandeyes.com/v7"
+    account_groups: tuple[str, ...] = ()
+    integrations: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    every: int = 5 * MINUTE
+    after: int = 65 * MINUTE
+    requests_per_minute: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An event of the bridge about itself: the key's name, off without one, and a span in microseconds."""
+
+    key: str | None = None
+    span: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +144,7 @@ class Route:
     severity: tuple[str, ...] = ()
     account_group: tuple[str, ...] = ()
     alert_type: str | None = None
+    static: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +155,31 @@ class Config:
     routes: tuple[Route, ...]
     receiver: Receiver = Receiver()
     pagerduty: PagerDuty = PagerDuty()
-    store: Path = Path("bridge.db")
+    store: Storage = Storage()
     severity: Mapping[str, str] = field(default_factory=lambda: dict(_SEVERITY))
     missing_severity: str = "critical"
+    wording: Wording = wording.DEFAULT
+    incidents: Incidents = Incidents()
+    thousandeyes: Reconciliation = Reconciliation()
+    self_alert: Watch = Watch()
+    canary: Watch = Watch()
+    proxy: str | None = None
     warnings: tuple[str, ...] = ()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every secret, for redaction; the longest first, so that none hides behind a part of itself."""
+        held = [*self.keys.values(), *self.receiver.secrets, *self.incidents.webhook_secrets]
+        held += [
+            secret
+            for secret in (self.store.postgresql, self.incidents.api_token, self.thousandeyes.token)
+            if secret is not None
+        ]
+        return tuple(sorted({secret.value for secret in held}, key=lambda value: (-len(value), value)))
+
+    def hosts(self) -> frozenset[str]:
+        """Return the only hosts requests may go to."""
+        urls = (self.pagerduty.events_url, self.incidents.api_url, self.thousandeyes.api_url)
+        return frozenset(urlsplit(url).hostname or "" for url in urls)
 
 
 def load(path: str | Path) -> Config:
@@ -126,7 +189,7 @@ def load(path: str | Path) -> Config:
         text = file.read_text(encoding="utf-8")
         mode = stat.S_IMODE(file.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read ({_why(error)})") from None
+        raise ConfigError(f"{file}: cannot be read ({why(error)})") from None
     return parse(text, environ=os.environ, base=file.parent, mode=mode)
 
 
@@ -143,195 +206,199 @@ def parse(
             document = tomllib.loads(document)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"not valid TOML: {error}") from None
-    return _Reader(environ, base or Path(), mode).config(_Section(document, ""))
+    warnings: list[str] = []
+    top = Section(document, "", Surroundings(environ, base or Path(), mode), warnings)
+    top.only([*SECTIONS, *settings.FREE])
+    given = {name: top.inner(name).read(table) for name, (_, table) in SECTIONS.items()}
+    receiver = _receiver(given["receiver"], warnings)
+    keys = _keys(top.inner("keys"))
+    routes = _routes(top.inner("routing"), keys)
+    severity, missing = _severity(top.inner("severity"))
+    return Config(
+        keys,
+        routes,
+        receiver,
+        _pagerduty(given["pagerduty"]),
+        _storage(given["store"]),
+        severity,
+        missing,
+        _wording(top.inner("event"), given["event"]),
+        _incidents(given["incidents"]),
+        _reconciliation(given["thousandeyes"]),
+        _watch("self_alert", given["self_alert"], "after_seconds", SECOND, keys),
+        _watch("canary", given["canary"], "every_minutes", MINUTE, keys),
+        given["network"]["proxy"],
+        tuple(warnings),
+    )
 
 
-class _Section:
-    """A table of the document that knows its own name and which keys were asked for."""
-
-    def __init__(self, table: Any, name: str) -> None:
-        if not isinstance(table, Mapping):
-            raise ConfigError(f"{name}: write a table")
-        self.table = table
-        self.name = name
-        self.known: list[str] = []
-
-    def at(self, key: str) -> str:
-        return f"{self.name}.{key}" if self.name else key
-
-    def get(self, key: str, kind: type | tuple[type, ...], default: Any, say: str) -> Any:
-        self.known.append(key)
-        if key not in self.table:
-            return default
-        value = self.table[key]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ConfigError(f"{self.at(key)}: write {say}")
-        return value
-
-    def text(self, key: str, default: Any = "") -> Any:
-        return self.get(key, str, default, "a text in quotes")
-
-    def section(self, key: str) -> _Section:
-        return _Section(self.get(key, Mapping, {}, "a table"), self.at(key))
-
-    def number(self, key: str, default: int, low: int, high: int) -> int:
-        value = self.get(key, int, default, f"a whole number from {low} to {high}")
-        if not low <= value <= high:
-            raise ConfigError(f"{self.at(key)}: write a whole number from {low} to {high}")
-        return int(value)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.get(key, (str, list), [], "a text or a list of texts")
-        values = [value] if isinstance(value, str) else value
-        if not all(isinstance(item, str) for item in values):
-            raise ConfigError(f"{self.at(key)}: write a text or a list of texts")
-        return tuple(values)
-
-    def done(self) -> None:
-        for key in self.table:
-            if key not in self.known:
-                raise ConfigError(f"{self.at(key)}: unknown key; known here: {', '.join(self.known)}")
+def _receiver(given: Mapping[str, Any], warnings: list[str]) -> Receiver:
+    host, port = settings.address(given["listen"], "receiver.listen")
+    source, auth, username, header = given["source"], given["auth"], given["username"], given["header"]
+    secrets = tuple(Secret(value) for value in given["secrets"])
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", source) or source in RESERVED:
+        raise ConfigError("receiver.source: write 1 to 40 letters, digits, '.', '_' or '-', and no reserved name")
+    if auth == "none" and secrets:
+        raise ConfigError("receiver.secrets: set receiver.auth, or remove the secrets")
+    if auth != "none" and not 1 <= len(secrets) <= 2:
+        raise ConfigError(f"receiver.secrets: auth {auth!r} needs one secret, or two while changing it")
+    if auth == "basic" and (not username or ":" in username):
+        raise ConfigError("receiver.username: basic authentication needs a user name without ':'")
+    if auth == "header" and not _HEADER.fullmatch(header):
+        raise ConfigError("receiver.header: name the header that carries the secret")
+    if auth == "none" and host not in LOOPBACK:
+        warnings.append("receiver.auth is 'none': anybody who reaches the port can page your people")
+    return Receiver(
+        host,
+        port,
+        source,
+        auth,
+        username,
+        header.lower(),
+        secrets,
+        given["max_body_bytes"],
+        given["threads"],
+        given["connections"],
+        given["idle_seconds"],
+    )
 
 
-class _Reader:
-    def __init__(self, environ: Mapping[str, str], base: Path, mode: int) -> None:
-        self.environ = environ
-        self.base = base
-        self.mode = mode
-        self.warnings: list[str] = []
+def _storage(given: Mapping[str, Any]) -> Storage:
+    return Storage(given["path"], _optional(given["postgresql"]), given["retention_days"] * DAY)
 
-    def config(self, top: _Section) -> Config:
-        receiver = self._receiver(top.section("receiver"))
-        store = top.section("store")
-        path = self.base / store.text("path", "bridge.db")
-        store.done()
-        pagerduty = self._pagerduty(top.section("pagerduty"))
-        keys = self._keys(top.section("keys"))
-        routes = self._routes(top.section("routing"), keys)
-        severity, missing = self._severity(top.section("severity"))
-        top.done()
-        return Config(keys, routes, receiver, pagerduty, path, severity, missing, tuple(self.warnings))
 
-    def _receiver(self, section: _Section) -> Receiver:
-        host, port = _address(section.text("listen", "127.0.0.1:8085"), section.at("listen"))
-        source = section.text("source", "thousandeyes")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", source):
-            raise ConfigError(f"{section.at('source')}: write 1 to 40 letters, digits, '.', '_' or '-'")
-        auth = section.text("auth", "none")
-        if auth not in AUTHENTICATION:
-            raise ConfigError(f"{section.at('auth')}: write one of {', '.join(AUTHENTICATION)}")
-        username = section.text("username")
-        header = section.text("header")
-        raw = section.get("secrets", list, [], "a list of tables such as { env = 'NAME' }")
-        secrets = tuple(self._secret(item, f"{section.at('secrets')}[{index}]") for index, item in enumerate(raw))
-        limit = section.number("max_body_bytes", 1_000_000, 1_000, 100_000_000)
-        section.done()
-        if auth == "none" and secrets:
-            raise ConfigError(f"{section.at('secrets')}: set receiver.auth, or remove the secrets")
-        if auth != "none" and not 1 <= len(secrets) <= 2:
-            raise ConfigError(f"{section.at('secrets')}: auth {auth!r} needs one secret, or two while changing it")
-        if auth == "basic" and (not username or ":" in username):
-            raise ConfigError(f"{section.at('username')}: basic authentication needs a user name without ':'")
-        if auth == "header" and not _HEADER.fullmatch(header):
-            raise ConfigError(f"{section.at('header')}: name the header that carries the secret")
-        if auth == "none" and host not in LOOPBACK:
-            self.warnings.append("receiver.auth is 'none': anybody who reaches the port can page your people")
-        return Receiver(host, port, source, auth, username, header.lower(), secrets, limit)
+def _pagerduty(given: Mapping[str, Any]) -> PagerDuty:
+    return PagerDuty(
+        given["events_url"],
+        given["ca_file"],
+        given["events_per_minute"],
+        given["max_age_seconds"] * SECOND,
+        float(given["timeout_seconds"]),
+        given["coalesce"],
+        given["jitter_seed"],
+    )
 
-    def _pagerduty(self, section: _Section) -> PagerDuty:
-        url = section.text("events_url", DEFAULT_EVENTS_URL)
-        _check_url(url, section.at("events_url"))
-        ca_file = section.text("ca_file", None)
-        rate = section.number("events_per_minute", 120, 1, 100_000)
-        age = section.number("max_age_seconds", 24 * 3600, 60, 30 * 24 * 3600)
-        timeout = section.number("timeout_seconds", 10, 1, 300)
-        coalesce = section.get("coalesce", bool, False, "true or false")
-        seed = section.number("jitter_seed", 0, 0, 2**63)
-        section.done()
-        path = None if ca_file is None else self.base / ca_file
-        return PagerDuty(url, path, rate, age * SECOND, float(timeout), coalesce, seed)
 
-    def _keys(self, section: _Section) -> dict[str, Secret]:
-        keys: dict[str, Secret] = {}
-        for name, item in section.table.items():
-            secret = self._secret(item, section.at(name))
-            if not _KEY.fullmatch(secret.value):
-                raise ConfigError(f"{section.at(name)}: an integration key is 32 letters and digits; copy it again")
-            keys[name] = secret
-        if not keys:
-            raise ConfigError("keys: name at least one integration key, e.g. [keys] operations = { env = 'PD_KEY' }")
-        return keys
+def _incidents(given: Mapping[str, Any]) -> Incidents:
+    secrets = tuple(Secret(value) for value in given["webhook_secrets"])
+    if len(secrets) > 2:
+        raise ConfigError("incidents.webhook_secrets: write one secret, or two while changing it")
+    policy = given["resolved_by_person"]
+    if policy == settings.RETRIGGER and not secrets:
+        raise ConfigError("incidents.webhook_secrets: 'retrigger' needs PagerDuty's webhooks to know of resolutions")
+    if policy == settings.RETRIGGER and given["api_token"] is None:
+        raise ConfigError("incidents.api_token: 'retrigger' needs a token to find an incident's alerts")
+    url, token = given["api_url"].rstrip("/"), _optional(given["api_token"])
+    return Incidents(secrets, url, token, policy, given["retrigger_minutes"] * MINUTE)
 
-    def _routes(self, section: _Section, keys: Mapping[str, Secret]) -> tuple[Route, ...]:
-        routes: list[Route] = []
-        raw = section.get("route", list, [], "[[routing.route]] tables")
-        for index, item in enumerate(raw):
-            route = _Section(item, f"{section.at('route')}[{index}]")
-            key = _known_key(route.text("key"), route.at("key"), keys)
-            routes.append(
-                Route(
-                    route.text("name", f"route-{index + 1}"),
-                    key,
-                    route.text("rule", None),
-                    route.text("test", None),
-                    route.texts("labels"),
-                    route.texts("severity"),
-                    route.texts("account_group"),
-                    route.text("type", None),
-                )
+
+def _reconciliation(given: Mapping[str, Any]) -> Reconciliation:
+    token = _optional(given["token"])
+    if token is not None and not given["integrations"] and not given["rules"]:
+        raise ConfigError(
+            "thousandeyes.integrations: name the integrations that lead here, or rules, so that only their alerts page"
+        )
+    return Reconciliation(
+        token,
+        given["api_url"].rstrip("/"),
+        given["account_groups"],
+        given["integrations"],
+        given["rules"],
+        given["every_seconds"] * SECOND,
+        given["after_seconds"] * SECOND,
+        given["requests_per_minute"],
+    )
+
+
+def _watch(section: str, given: Mapping[str, Any], span: str, unit: int, keys: Mapping[str, Secret]) -> Watch:
+    key = given["key"]
+    return Watch(None if key is None else _known_key(key, f"{section}.key", keys), given[span] * unit)
+
+
+def _wording(section: Section, given: Mapping[str, Any]) -> Wording:
+    summary = given["summary"]
+    links = []
+    for index, item in enumerate(given["links"]):
+        link = Section(item, f"{section.at('links')}[{index}]", section.around, section.warnings)
+        link.only(["href", "text"])
+        if not link.text("href").startswith("https://"):
+            raise ConfigError(f"{link.at('href')}: write an address that starts with https://")
+        links.append(
+            Link(template(link.text("href"), link.at("href")), template(item.get("text", ""), link.at("text")))
+        )
+    details = section.inner("details")
+    return Wording(
+        wording.DEFAULT.summary if summary is None else template(summary, section.at("summary")),
+        tuple(links),
+        tuple((name, template(details.text(name), details.at(name))) for name in details.table),
+        given["all_details"],
+    )
+
+
+def _keys(section: Section) -> dict[str, Secret]:
+    keys: dict[str, Secret] = {}
+    for name in section.table:
+        secret = section.secret(name)
+        if not _KEY.fullmatch(secret):
+            raise ConfigError(f"{section.at(name)}: an integration key is 32 letters and digits; copy it again")
+        keys[name] = Secret(secret)
+    if not keys:
+        raise ConfigError("keys: name at least one integration key, e.g. [keys] operations = { env = 'PD_KEY' }")
+    return keys
+
+
+def _routes(section: Section, keys: Mapping[str, Secret]) -> tuple[Route, ...]:
+    section.only(["default", "route"])
+    raw = section.table.get("route", [])
+    if not isinstance(raw, list):
+        raise ConfigError(f"{section.at('route')}: write [[routing.route]] tables")
+    routes: list[Route] = []
+    for index, item in enumerate(raw):
+        route = Section(item, f"{section.at('route')}[{index}]", section.around, section.warnings)
+        given = route.read(ROUTE)
+        static = route.inner("static")
+        routes.append(
+            Route(
+                given["name"] or f"route-{index + 1}",
+                _known_key(given["key"] or "", route.at("key"), keys),
+                given["rule"],
+                given["test"],
+                given["labels"],
+                tuple(word.capitalize() for word in given["severity"]),
+                given["account_group"],
+                given["type"],
+                tuple((name, static.text(name)) for name in static.table),
             )
-            route.done()
-        default = section.text("default", None)
-        section.done()
-        if default is None and len(keys) == 1 and not routes:
-            default = next(iter(keys))
-        if default is not None:
-            routes.append(Route("default", _known_key(default, section.at("default"), keys)))
-        elif not _catches_all(routes[-1] if routes else None):
-            raise ConfigError("routing.default: name the key for alerts no route matches, so that none is lost")
-        return tuple(routes)
-
-    def _severity(self, section: _Section) -> tuple[dict[str, str], str]:
-        table = dict(_SEVERITY)
-        missing = "critical"
-        for name in section.table:
-            value = section.text(name)
-            if value not in PAGERDUTY_SEVERITIES:
-                raise ConfigError(f"{section.at(name)}: write one of {', '.join(PAGERDUTY_SEVERITIES)}")
-            if name == "missing":
-                missing = value
-            else:
-                table[name] = value
-        return table, missing
-
-    def _secret(self, item: Any, name: str) -> Secret:
-        section = _Section(item, name)
-        given = [key for key in ("file", "env", "value") if key in section.table]
-        if len(given) != 1 or len(section.table) != 1:
-            raise ConfigError(f"{name}: write exactly one of file, env or value")
-        kind = given[0]
-        what = section.text(kind)
-        if kind == "env":
-            if what not in self.environ:
-                raise ConfigError(f"{name}: environment variable {what} is not set")
-            what = self.environ[what]
-        elif kind == "file":
-            path = self.base / what
-            try:
-                what = path.read_text(encoding="utf-8").strip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{name}: {path} cannot be read ({_why(error)})") from None
-        elif self.mode & 0o077:
-            self.warnings.append(f"{name} is inline and others can read the file: chmod 600 it, or use file or env")
-        if not what:
-            raise ConfigError(f"{name}: the secret is empty")
-        return Secret(what)
+        )
+    names = [route.name for route in routes]
+    if twice := next((name for name in names if names.count(name) > 1 or name == "default"), None):
+        raise ConfigError(f"{section.at('route')}: two routes are called {twice!r}, give each its own name")
+    default = section.text("default") if "default" in section.table else None
+    if default is None and len(keys) == 1 and not routes:
+        default = next(iter(keys))
+    if default is not None:
+        routes.append(Route("default", _known_key(default, section.at("default"), keys)))
+    elif not _catches_all(routes[-1] if routes else None):
+        raise ConfigError("routing.default: name the key for alerts no route matches, so that none is lost")
+    return tuple(routes)
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return "not UTF-8"
+def _severity(section: Section) -> tuple[dict[str, str], str]:
+    table = dict(_SEVERITY)
+    missing = "critical"
+    for name in section.table:
+        value = section.text(name)
+        if value not in PAGERDUTY_SEVERITIES:
+            raise ConfigError(f"{section.at(name)}: write one of {', '.join(PAGERDUTY_SEVERITIES)}")
+        if name == "missing":
+            missing = value
+        else:
+            table[name.capitalize()] = value
+    return table, missing
+
+
+def _optional(value: str | None) -> Secret | None:
+    return None if value is None else Secret(value)
 
 
 def _known_key(key: str, where: str, keys: Mapping[str, Secret]) -> str:
@@ -342,22 +409,3 @@ def _known_key(key: str, where: str, keys: Mapping[str, Secret]) -> str:
 
 def _catches_all(route: Route | None) -> bool:
     return route is not None and route == Route(route.name, route.key)
-
-
-def _address(text: str, where: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{where}: write host:port, e.g. 127.0.0.1:8085")
-    return host.strip("[]"), int(port)
-
-
-def _check_url(url: str, where: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError(f"{where}: not a URL") from None
-    if not host or parts.username or parts.scheme not in ("http", "https"):
-        raise ConfigError(f"{where}: write an https URL without user and password")
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ConfigError(f"{where}: only https leaves this machine")

@@ -117,7 +117,7 @@ def _trigger(alert: AlertRow | None, message: InboundMessage, route: Route, now:
     if alert is not None:
         return Decision(Outcome.DUPLICATE if alert.cleared_at is None else Outcome.SUPERSEDED, alert)
     severity = translate.severity(message, config.severity, config.missing_severity)
-    body = translate.trigger(message, config.severity, config.missing_severity)
+    body = translate.trigger(message, severity, config.wording)
     opened = replace(_new(message, route), opened_at=now, trigger=Pending.UNTRIED)
     return Decision(Outcome.TRIGGERED, opened, Send("trigger", body, score("trigger", severity, now)))
 

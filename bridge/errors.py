@@ -16,4 +16,8 @@ class StoreError(BridgeProblem):
 
 
 class Unreadable(BridgeProblem):
-    """A payload does not say which alert it is about; the message becomes the dead letter's reason."""
+    """A payload cannot be used; the message becomes the dead letter's reason, ``cause`` its line in the runbook."""
+
+    def __init__(self, words: str, cause: str = "no-identity") -> None:
+        super().__init__(words)
+        self.cause = cause

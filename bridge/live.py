@@ -210,7 +210,7 @@ def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = Fals
     if sqlite3.sqlite_version_info < FIXED_WAL:
         log.info("SQLite before 3.51.3: keep other programs from writing to the store")
     http = client(config)
-    store = SqliteStore(config.store)
+    store = SqliteStore(config.store.path)
     try:
         bridge = Bridge(config, store, http)
         if lockstep:

@@ -26,5 +26,6 @@ def matches(route: Route, message: InboundMessage) -> bool:
         and (route.alert_type is None or fnmatchcase(message.alert_type, route.alert_type))
         and (not route.severity or message.severity in route.severity)
         and (not route.account_group or message.account_group in route.account_group)
+        and all(fnmatchcase(message.static.get(name, ""), glob) for name, glob in route.static)
         and (not route.labels or any(fnmatchcase(name, glob) for glob in route.labels for name in message.labels))
     )

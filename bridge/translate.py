@@ -1,7 +1,8 @@
 """From a ThousandEyes alert to the body of a PagerDuty event, within PagerDuty's limits.
 
 The body is made without its routing key: the database never holds one. What is cut is cut visibly: a long summary ends
-with an ellipsis, and details that would make the body too large give way to a note saying so.
+with an ellipsis, a long detail says how much is missing, and details that would still make the body too large give way
+to a note saying so.
 """
 
 from __future__ import annotations
@@ -10,17 +11,22 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from bridge import wording
 from bridge.messages import InboundMessage, text
+from bridge.wording import Wording
 
 MAX_SUMMARY = 1_024
 MAX_DEDUP_KEY = 255
 MAX_BODY = 512_000
 MAX_FIELD = 1_024
+MAX_DETAIL = 20_000
+MAX_LINK = 2_000
 ROOM_FOR_KEY = 64
 SEVERITIES = ("critical", "error", "warning", "info")
+CLIENT = "ThousandEyes"
 _ZONED = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) UTC", re.ASCII)
 _DETAILS = {
     "ruleName": "Alert Rule",
@@ -35,13 +41,6 @@ _DETAILS = {
     "ruleAid": "Account Group ID",
     "permalink": "Permalink",
 }
-_KNOWN = frozenset(
-    [
-        *_DETAILS,
-        *("alertId", "ruleId", "testId", "testLabels", "testTargetsDescription", "active", "violationCount"),
-        *("dateStart", "dateEnd", "dateEndZoned", "apiLinks", "agents", "monitors", "agentId", "link"),
-    ]
-)
 
 
 def dedup_key(source: str, alert_id: str) -> str:
@@ -57,18 +56,17 @@ def severity(message: InboundMessage, table: Mapping[str, str], missing: str) ->
     return table.get(message.severity or "", missing)
 
 
-def trigger(message: InboundMessage, table: Mapping[str, str], missing: str = "critical") -> str:
+def trigger(message: InboundMessage, severity: str, words: Wording = wording.DEFAULT) -> str:
     """Return the JSON body of the event that opens the incident, without routing key."""
     alert = message.alert
-    key = dedup_key(message.source, message.alert_id)
     target = _target(alert)
-    link = text(alert.get("permalink")) or text(alert.get("link"))
+    values = wording.values(message, target)
     payload: dict[str, Any] = {
-        "summary": summary(message),
-        "source": _cut(target or message.test or text(alert.get("hostname")) or "ThousandEyes", MAX_FIELD),
-        "severity": severity(message, table, missing),
+        "summary": summary(values, words),
+        "source": _cut(target or message.test or text(alert.get("hostname")) or CLIENT, MAX_FIELD),
+        "severity": severity,
     }
-    timestamp = _timestamp(alert.get("dateStartZoned"))
+    timestamp = _timestamp(alert)
     if timestamp is not None:
         payload["timestamp"] = timestamp
     for name, value in (
@@ -78,16 +76,21 @@ def trigger(message: InboundMessage, table: Mapping[str, str], missing: str = "c
     ):
         if value:
             payload[name] = _cut(value, MAX_FIELD)
-    payload["custom_details"] = _details(message, target)
+    payload["custom_details"] = _details(message, values, words)
     body: dict[str, Any] = {
         "event_action": "trigger",
-        "dedup_key": key,
+        "dedup_key": dedup_key(message.source, message.alert_id),
         "payload": payload,
-        "client": "ThousandEyes",
+        "client": CLIENT,
     }
-    if link.startswith(("https://", "http://")) and len(link) <= MAX_FIELD:
-        body["client_url"] = link
-        body["links"] = [{"href": link, "text": "Alert in ThousandEyes"}]
+    page = values["permalink"]
+    links = [(link.href.fill(values, quoted=True), link.text.fill(values)) for link in words.links]
+    if _is_address(page):
+        body["client_url"] = page
+        links.insert(0, (page, "Alert in ThousandEyes"))
+    links = [(href, name) for href, name in links if _is_address(href)]
+    if links:
+        body["links"] = [{"href": href, "text": _cut(name or href, MAX_FIELD)} for href, name in links]
     encoded = _dump(body)
     if len(encoded) + ROOM_FOR_KEY > MAX_BODY:
         payload["custom_details"] = {
@@ -103,43 +106,50 @@ def resolve(source: str, alert_id: str) -> str:
     return _dump({"event_action": "resolve", "dedup_key": dedup_key(source, alert_id)})
 
 
+def plain(action: str, key: str, summary: str, severity: str, details: Mapping[str, str]) -> str:
+    """Return the body of an event the bridge sends about itself, without routing key."""
+    body: dict[str, Any] = {"event_action": action, "dedup_key": key}
+    if action == "trigger":
+        body["payload"] = {
+            "summary": _cut(summary, MAX_SUMMARY),
+            "source": "pagedrill bridge",
+            "severity": severity,
+            "custom_details": {name: _cut_detail(value) for name, value in details.items()},
+        }
+        body["client"] = "pagedrill bridge"
+    return _dump(body)
+
+
 def with_key(body: str, routing_key: str) -> bytes:
     """Return a stored body as it goes over the wire."""
     return b'{"routing_key":"' + routing_key.encode("ascii") + b'",' + body[1:].encode("ascii")
 
 
-def summary(message: InboundMessage) -> str:
-    """Return what the responder reads first: rule, test or agent, target; at most 1,024 characters."""
-    what = message.test or text(message.alert.get("agentName"))
-    target = _target(message.alert)
-    line = message.rule or "ThousandEyes alert"
-    if what:
-        line = f"{line}: {what}"
-    if target and target != what:
-        line = f"{line} ({target})"
-    return _cut(" ".join(line.split()) or "ThousandEyes alert", MAX_SUMMARY)
+def summary(values: Mapping[str, str], words: Wording) -> str:
+    """Return what the responder reads first, one line of at most 1,024 characters, never empty."""
+    line = " ".join(words.summary.fill(values).split())
+    return _cut(line or f"ThousandEyes alert {values['alert_id']}", MAX_SUMMARY)
 
 
-def _details(message: InboundMessage, target: str) -> dict[str, Any]:
+def _details(message: InboundMessage, values: Mapping[str, str], words: Wording) -> dict[str, Any]:
     alert = message.alert
-    details: dict[str, Any] = {"Alert ID": message.alert_id}
-    for name, title in _DETAILS.items():
-        value = text(alert.get(name))
-        if value:
-            details[title] = value
-    if target:
-        details["Target"] = target
-    if message.labels:
-        details["Test Labels"] = ", ".join(message.labels)
-    for name, title in (("agents", "Agents"), ("monitors", "Monitors")):
-        items = alert.get(name)
-        if isinstance(items, list) and items:
-            details[f"Number of {title}"] = len(items)
-            details[title] = "\n".join(_place(item, name[:-1]) for item in items if isinstance(item, dict))
-    for name, value in alert.items():
-        if name not in _KNOWN and isinstance(value, str):
-            details[text(name)] = text(value)
-    return details
+    details: dict[str, Any] = {"Alert ID": _cut(message.alert_id, MAX_FIELD)}
+    if words.all_details:
+        for name, title in _DETAILS.items():
+            details[title] = text(alert.get(name))
+        details["Target"] = values["target"]
+        details["Test Labels"] = values["labels"]
+        for name, title in (("agents", "Agents"), ("monitors", "Monitors")):
+            items = alert.get(name)
+            if isinstance(items, list) and items:
+                details[f"Number of {title}"] = len(items)
+                details[title] = "\n".join(_place(item, name[:-1]) for item in items if isinstance(item, dict))
+        details = {**message.static, **details}
+    for name, words_of_detail in words.details:
+        details[name] = words_of_detail.fill(values)
+    return {
+        name: _cut_detail(value) if isinstance(value, str) else value for name, value in details.items() if value != ""
+    }
 
 
 def _place(item: Mapping[str, Any], name: str) -> str:
@@ -155,21 +165,37 @@ def _target(alert: Mapping[str, Any]) -> str:
     return ", ".join(text(target) for target in targets if text(target))
 
 
-def _timestamp(value: object) -> str | None:
-    """Return the start as ISO 8601 when it says UTC; other zone abbreviations are ambiguous and left out."""
-    match = _ZONED.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    moment = f"{match[1]}T{match[2]}+00:00"
+def _timestamp(alert: Mapping[str, Any]) -> str | None:
+    """Return the start as ISO 8601 when it is certain: UTC, or seconds since 1970.
+
+    Other zone abbreviations name several zones, and ``dateStart`` is in the organisation's own time.
+    """
+    zoned, seconds = alert.get("dateStartZoned"), alert.get("dateStart")
+    match = _ZONED.fullmatch(zoned) if isinstance(zoned, str) else None
     try:
-        datetime.fromisoformat(moment)
-    except ValueError:
+        if match is not None:
+            moment = f"{match[1]}T{match[2]}+00:00"
+            datetime.fromisoformat(moment)
+            return moment
+        if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0:
+            return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
         return None
-    return moment
+    return None
+
+
+def _is_address(link: str) -> bool:
+    return link.startswith(("https://", "http://")) and len(link) <= MAX_LINK and " " not in link
 
 
 def _cut(value: str, limit: int) -> str:
     return value if len(value) <= limit else value[: limit - 1] + "…"
+
+
+def _cut_detail(value: str) -> str:
+    if len(value) <= MAX_DETAIL:
+        return value
+    return f"{value[:MAX_DETAIL]}… ({len(value) - MAX_DETAIL} more characters)"
 
 
 def _dump(body: Mapping[str, Any]) -> str:

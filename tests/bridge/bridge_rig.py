@@ -16,6 +16,7 @@ KEY = "k1" * 16
 SECOND_KEY = "k2" * 16
 NOW = 1_770_091_500_000_000
 SECOND = 1_000_000
+SEVERITY = {"Info": "warning", "Minor": "warning", "Major": "error", "Critical": "critical"}
 ONE_KEY: dict[str, Any] = {"keys": {"ops": {"value": KEY}}}
 TWO_KEYS: dict[str, Any] = {
     "keys": {"ops": {"value": KEY}, "db": {"value": SECOND_KEY}},
