@@ -2,23 +2,27 @@
 
 A live world is driven by a :class:`Runner` in one of three modes: *manual* (time stands until somebody moves it; what
 is due now runs at once), *rate* (virtual time runs 1 to 3600 times as fast as the wall clock) and *autojump* (whenever
-nothing is under way, time jumps to the next due entry). Requests the simulators make run in a pool of threads, so a
+nothing is under way, time jumps to the next due entry). Requests the simulators make run in threads of their own, so a
 slow receiver holds up nobody else.
+
+Two locks keep it honest. Whoever moves time holds the *turn*; whoever counts requests under way holds ``_wake``, always
+last and never while waiting for the turn. A request from outside never waits for the turn, since whoever holds it may
+be waiting for that very request.
 """
 
 from __future__ import annotations
 
+import queue
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import httpx
-import trustme
 
 from simulators.engine.errors import ClockError
 from simulators.engine.world import World
@@ -28,6 +32,10 @@ SENDERS = 8
 #: Wall seconds between two jumps, so that a page can show what happened.
 JUMP_PAUSE = 0.02
 IDLE_PAUSE = 0.25
+#: Wall seconds for which moving time waits for requests under way; longer than a receiver may take.
+PATIENCE = 30.0
+#: Wall seconds that requests under way are given when the runner stops.
+GRACE = 2.0
 
 
 class Mode(StrEnum):
@@ -72,6 +80,8 @@ def _context(ca_file: Path | None) -> Any:
 
 def issue_certificates(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
     """Write a fresh authority (``ca.pem``) and a server certificate for ``names`` (``server.pem``) into ``folder``."""
+    import trustme  # with it comes a library for cryptography, which nothing else here needs
+
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA(organization_name="pagedrill")
     certificate = authority.issue_cert(*names)
@@ -83,39 +93,55 @@ def issue_certificates(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path
 
 
 class Runner:
-    """Drives a world in wall time; see the module's text. Also its ``controls`` (see :class:`~.world.Controls`)."""
+    """Drives a world in wall time; see the module's text. Also its ``controls`` (see :class:`~.world.Controls`).
 
-    def __init__(self, world: World, mode: Mode = Mode.RATE, rate: float = 1.0) -> None:
+    ``clock`` returns wall seconds that never go back.
+    """
+
+    def __init__(
+        self, world: World, mode: Mode = Mode.RATE, rate: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.world = world
         self.mode = mode
         self.rate = rate
+        self._clock = clock
         self._turn = threading.RLock()
         self._wake = threading.Condition()
+        self._nudged = False
         self._in_flight = 0
         self._inline = False
         self._stopping = False
-        self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
-        self._thread = threading.Thread(target=self._loop, name="world", daemon=True)
-        self._virtual_base = world.now
-        self._wall_base = time.monotonic()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        #: Daemons, because a receiver that never answers must not keep the process alive.
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in ((self._loop, "world"), *((self._send, "sender"),) * SENDERS)
+        ]
+        self._rebase()
         world.dispatch = self._dispatch
         world.controls = self
 
     def start(self) -> None:
         """Begin to drive the world."""
         self._rebase()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Stop driving; requests under way are finished first."""
+        """Stop driving. Requests under way are given :data:`GRACE` to end, those not begun are dropped."""
         self._stopping = True
         self.nudge()
-        self._thread.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._threads[0].is_alive():
+            self._threads[0].join()
+        with self._wake:
+            self._wake.wait_for(lambda: self._in_flight == 0 or not self._threads[-1].is_alive(), GRACE)
+        for _ in range(SENDERS):
+            self._jobs.put(None)
 
     def nudge(self) -> None:
         """Make the runner look at the agenda again."""
         with self._wake:
+            self._nudged = True
             self._wake.notify_all()
 
     def catch_up(self) -> None:
@@ -123,9 +149,9 @@ class Runner:
 
         Whoever is moving time already may be waiting for this very request, so nobody waits for them here.
         """
-        if self.mode is Mode.RATE and self._turn.acquire(blocking=False):
+        if self.mode is Mode.RATE and not self._stopping and self._turn.acquire(blocking=False):
             try:
-                self.world.advance_to(max(self._virtual(), self.world.now))
+                self._follow()
             finally:
                 self._turn.release()
 
@@ -153,17 +179,22 @@ class Runner:
     def run(self, job: Callable[[], Any]) -> None:
         """Run something that moves time, then go on from there.
 
-        Requests that fall due on the way are made one after the other and awaited, so that they keep their instants.
+        It begins when no request is under way and nothing is overdue, so that no answer arrives in another moment than
+        its request was made in. Requests that fall due on the way are made one after the other and awaited, so that
+        they keep their instants. A receiver that moves the clock before it answers therefore waits for itself, until
+        whoever sent it the request loses patience.
         """
-        with self._turn:
+        self._take_turn()
+        try:
             self._inline = True
-            try:
-                job()
-            finally:
-                self._inline = False
-        self._settle()
-        with self._turn:
+            job()
+        finally:
+            self._inline = False
             self._rebase()
+            self._turn.release()
+        self._take_turn()
+        self._rebase()
+        self._turn.release()
         self.nudge()
 
     def wait(self, ready: Callable[[], bool], span: int) -> None:
@@ -177,14 +208,78 @@ class Runner:
         rate = self.rate if self.mode is Mode.RATE else 1.0
         return wall() + int((instant - self.world.now) / rate)
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- inside: moving time, always by whoever holds the turn -------------------------------------------------------
 
     def _rebase(self) -> None:
         self._virtual_base = self.world.now
-        self._wall_base = time.monotonic()
+        self._wall_base = self._clock()
 
     def _virtual(self) -> int:
-        return self._virtual_base + int((time.monotonic() - self._wall_base) * self.rate * 1e6)
+        return self._virtual_base + int((self._clock() - self._wall_base) * self.rate * 1e6)
+
+    def _follow(self) -> None:
+        """Run everything due up to the instant the wall clock stands for."""
+        self._guard(lambda: self.world.advance_to(max(self._virtual(), self.world.now)))
+
+    def _guard(self, job: Callable[[], Any]) -> Any:
+        """Do a job in a thread that must live on: what it raises is written to the journal."""
+        try:
+            return job()
+        except Exception as problem:
+            trace = "".join(traceback.format_exception(problem))
+            self.world.record("error", "runner", error=repr(problem), trace=trace)
+            return None
+
+    def _take_turn(self) -> None:
+        """Take the turn at a moment when no request is under way and nothing is overdue."""
+        deadline = self._clock() + PATIENCE
+        while True:
+            self._turn.acquire()
+            if self._stopping or self._clock() >= deadline:
+                return
+            if not self._busy():
+                if not self._overdue():
+                    return
+                self._guard(lambda: self.world.advance_to(self.world.now))
+            self._turn.release()
+            with self._wake:
+                self._wake.wait_for(lambda: self._in_flight == 0 or self._stopping, PATIENCE)
+
+    def _busy(self) -> bool:
+        with self._wake:
+            return self._in_flight > 0
+
+    def _overdue(self) -> bool:
+        due = self.world.next_due()
+        return due is not None and due <= self.world.now
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            with self._wake:
+                self._nudged = False
+            with self._turn:
+                span = self._guard(self._work)
+            with self._wake:
+                self._wake.wait_for(lambda: self._nudged or self._stopping, IDLE_PAUSE if span is None else span)
+
+    def _work(self) -> float:
+        """Run what is due and return for how many wall seconds nothing will be."""
+        world = self.world
+        if self.mode is Mode.RATE:
+            self._follow()
+            due = world.next_due()
+            return IDLE_PAUSE if due is None else min(max((due - world.now) / 1e6 / self.rate, 0.0005), IDLE_PAUSE)
+        # Whether something is under way is asked first: what ends in between has had its say about what is due next.
+        if self.mode is Mode.AUTOJUMP and not self._busy():
+            before = world.now
+            if not world.run_next():
+                return IDLE_PAUSE
+            return JUMP_PAUSE if world.now > before else 0.0
+        if self._overdue():
+            world.advance_to(world.now)
+        return IDLE_PAUSE
+
+    # -- inside: requests the world makes --------------------------------------------------------------------------
 
     def _dispatch(self, job: Callable[[], None]) -> None:
         if self._inline:
@@ -192,46 +287,12 @@ class Runner:
             return
         with self._wake:
             self._in_flight += 1
-        self._pool.submit(self._send, job)
+        self._jobs.put(job)
 
-    def _send(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        finally:
+    def _send(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not self._stopping:
+                self._guard(job)
             with self._wake:
                 self._in_flight -= 1
-                self._wake.notify_all()
-
-    def _settle(self) -> None:
-        """Wait until no request is under way and nothing is due at this very instant."""
-        while not self._stopping:
-            with self._wake:
-                self._wake.wait_for(lambda: self._in_flight == 0 or self._stopping)
-            with self._turn:
-                due = self.world.next_due()
-                if due is None or due > self.world.now:
-                    return
-                self.world.advance_to(self.world.now)
-
-    def _loop(self) -> None:
-        while not self._stopping:
-            with self._turn:
-                span = self._work()
-            with self._wake:
-                if not self._stopping:
-                    self._wake.wait(span)
-
-    def _work(self) -> float:
-        """Run what is due and return for how many wall seconds nothing will be."""
-        world = self.world
-        if self.mode is Mode.RATE:
-            world.advance_to(max(self._virtual(), world.now))
-            due = world.next_due()
-            return IDLE_PAUSE if due is None else min(max((due - world.now) / 1e6 / self.rate, 0.0005), IDLE_PAUSE)
-        due = world.next_due()
-        if due is not None and due <= world.now:
-            world.advance_to(world.now)
-        elif self.mode is Mode.AUTOJUMP and due is not None and self._in_flight == 0:
-            world.advance_to(due)
-            return JUMP_PAUSE
-        return IDLE_PAUSE / 10
+            self.nudge()

@@ -293,13 +293,20 @@ class World:
         if target < self._now:
             raise ClockError(f"virtual time stands at {instants.iso(self._now)}; it cannot go back")
         steps, instant = 0, self._now
-        while self._step(target):
+        while self._step(target) or not self._arrive(target):
             steps = steps + 1 if self._now == instant else 0
             instant = self._now
             if steps > STEPS_PER_INSTANT:
                 raise EngineError(f"more than {STEPS_PER_INSTANT} steps at {instants.iso(instant)}: an endless loop")
+
+    def _arrive(self, target: int) -> bool:
+        """Stand at ``target``, unless another thread has meanwhile made something due before it."""
         with self.lock:
+            due = self.next_due()
+            if due is not None and due <= target:
+                return False
             self._now = max(self._now, target)
+            return True
 
     def run_next(self) -> bool:
         """Run the next due entry, moving time to it; return whether there was one."""
