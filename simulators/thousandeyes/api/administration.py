@@ -39,14 +39,22 @@ def _group(view: View, caller: Caller, group: AccountGroup, expand: Expand) -> S
     }
 
 
-def _group_detail(view: View, caller: Caller, group: AccountGroup, expand: Expand) -> Shown:
-    """Return an account group as reading answers it: with its token, and with users and agents when asked for."""
-    shown = _group(view, caller, group, expand) | {"accountToken": administration.group_token(view, group)}
+def _group_created(view: View, caller: Caller, group: AccountGroup, expand: Expand) -> Shown:
+    """Return an account group as creating answers it: with its users when asked for."""
+    shown = _group(view, caller, group, expand)
     if "user" in expand:
         shown["users"] = [_member(view, user, group.id) for user in view.all(USERS) if group.id in user.aids]
+    return hal(shown, f"{ACCOUNT_GROUP.path}/{group.id}")
+
+
+def _group_detail(view: View, caller: Caller, group: AccountGroup, expand: Expand) -> Shown:
+    """Return an account group as reading answers it: with its token, and with its agents, too, when asked for."""
+    shown = _group_created(view, caller, group, expand)
+    links = shown.pop("_links")
+    shown["accountToken"] = administration.group_token(view, group)
     if "agent" in expand:
         shown["agents"] = [shapes.simple_agent(agent) for agent in view.all(AGENTS) if group.id in agent.aids]
-    return hal(shown, f"{ACCOUNT_GROUP.path}/{group.id}")
+    return {**shown, "_links": links}
 
 
 def _member(view: View, user: User, aid: str) -> Shown:
@@ -94,6 +102,7 @@ ACCOUNT_GROUP_ROWS: Collection[AccountGroup] = Collection(
     show=_group_detail,
     path=lambda group: f"{ACCOUNT_GROUP.path}/{group.id}",
     brief=_group,
+    created=_group_created,
     problems=_group_problems,
     create=_create_group,
     update=lambda draft, caller, group, body: administration.update_group(
@@ -133,6 +142,11 @@ def _user_detail(view: View, caller: Caller, user: User, expand: Expand) -> Show
         "allAccountGroupRoles": list(_roles(view, user.all_roles)),
     }
     return hal(shown, f"{USER.path}/{user.id}")
+
+
+def _user_created(view: View, caller: Caller, user: User, expand: Expand) -> Shown:
+    """Return a user who has never logged in."""
+    return {name: value for name, value in _user_detail(view, caller, user, expand).items() if name != "lastLogin"}
 
 
 def _user_problems(view: View, caller: Caller, body: Shown, user: User | None) -> list[FieldError]:
@@ -182,6 +196,7 @@ USER_ROWS: Collection[User] = Collection(
     show=_user_detail,
     path=lambda user: f"{USER.path}/{user.id}",
     brief=_user,
+    created=_user_created,
     problems=_user_problems,
     create=lambda draft, caller, body: administration.create_user(draft, **_user_fields(body, caller.aid)),
     update=lambda draft, caller, user, body: administration.update_user(draft, user, **_user_fields(body, user.aid)),

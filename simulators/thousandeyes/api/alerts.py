@@ -157,11 +157,8 @@ def _list() -> Response:
     found = sorted((alert for alert in view.find(ALERTS, "aid", asking.aid) if wanted(alert)), key=_key)
     if after is not None:
         found = [alert for alert in found if _key(alert) > after.key]
-    document: dict[str, Any] = {"alerts": [list_item(alert, view.now) for alert in found[:size]]}
-    if span is not None:
-        document |= {"startDate": iso(span[0]), "endDate": iso(span[1])}
     onward = _Place(_key(found[size - 1]), span).link() if len(found) > size else None
-    return reply(hal(document, next=onward))
+    return reply(hal({"alerts": [list_item(alert, view.now) for alert in found[:size]]}, next=onward))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ class Collection(Generic[RowT]):
     """A kind of thing and what is particular about it.
 
     ``key`` is the name of its id; ``brief`` how lists show it (default: as reading does); ``written`` how creating and
-    updating show it (same default); ``problems`` what is wrong with a body besides its fields (the row is ``None`` on
-    create); ``merges`` whether an update keeps what it does not mention; ``permissions`` the ids needed to see and to
-    change it.
+    updating show it (same default), ``created`` how creating does where that differs; ``problems`` what is wrong with a
+    body besides its fields (the row is ``None`` on create); ``merges`` whether an update keeps what it does not
+    mention; ``permissions`` the ids needed to see and to change it.
     """
 
     resource: Resource
@@ -60,6 +60,7 @@ class Collection(Generic[RowT]):
     path: Callable[[RowT], str]
     brief: Callable[[View, Caller, RowT, Expand], Shown] | None = None
     written: Callable[[View, Caller, RowT, Expand], Shown] | None = None
+    created: Callable[[View, Caller, RowT, Expand], Shown] | None = None
     problems: Callable[[View, Caller, Shown, RowT | None], list[FieldError]] = _no_problems
     create: Callable[[Draft, Caller, Shown], RowT] | None = None
     update: Callable[[Draft, Caller, RowT, Shown], RowT] | None = None
@@ -126,7 +127,7 @@ def _create(collection: Collection[Any]) -> Response:
     def verb(draft: Draft) -> tuple[str, Shown]:
         assert collection.create is not None
         row = collection.create(draft, asking, collection.accept(draft, asking, body, None))
-        show = collection.written or collection.show
+        show = collection.created or collection.written or collection.show
         return collection.path(row), show(draft, asking, row, expand)
 
     path, document = transact(verb)

@@ -48,7 +48,7 @@ def _connector(view: View, caller: Caller, connector: Document, expand: Expand) 
         }
     if "headers" in shown:
         shown["headers"] = [entry | {"value": MASK} for entry in shown["headers"]]
-    return hal(shown | {"lastModifiedDate": connector.updated // 1000}, _connector_path(connector))
+    return shown | {"lastModifiedDate": connector.updated // 1000}
 
 
 def _connector_path(connector: Document) -> str:

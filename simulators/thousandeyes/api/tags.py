@@ -176,7 +176,7 @@ def _bulk_create() -> Response:
         for entry in entries:
             status, message = _refusal(draft, asking, entry)
             if status:
-                failed.append({"tag": entry, "responseCode": status, "message": message})
+                failed.append({"tag": {"tag": entry}, "responseCode": status, "message": message})
             else:
                 tag = documents.create(draft, "tag", asking.aid, writable(TAG, entry))
                 made.append(_show(draft, asking, tag, ()))

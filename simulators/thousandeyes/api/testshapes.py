@@ -14,6 +14,7 @@ from flask import request
 from simulators.engine import ids
 from simulators.engine.draft import View
 from simulators.engine.resources import thaw
+from simulators.thousandeyes import layers
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Expand, Shown
 from simulators.thousandeyes.api.resources import readable
@@ -134,6 +135,8 @@ def _labels(view: View, caller: Caller, test: Test) -> Shown:
 
 def _monitors(view: View, caller: Caller, test: Test) -> Shown:
     """Return the monitors: all public ones when the test uses those, and the private ones that were named."""
+    if not layers.LAYERS[test.type].routed and test.type != "bgp":
+        return {}
     public = test.body.get("usePublicBgp", test.body.get("bgpMeasurements", True))
     named = test.body.get("monitors", ())
     chosen = [

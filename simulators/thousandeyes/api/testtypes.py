@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from simulators.engine.resources import Field, Resource
+from simulators.engine.resources import Field, Kind, Resource
 from simulators.thousandeyes.api.fields import flag, one_of, seconds, secret, shown, text, texts, thing, things, whole
 
 INTERVALS = (60, 120, 300, 600, 900, 1800, 3600)
@@ -169,7 +169,7 @@ TEST_TYPES: Mapping[str, Resource] = {
         *_AGENTS,
         *_ROUTES,
         text("server", required=True, most=1024),
-        whole("port", 1, 65535),
+        Field("port", Kind.INTEGER, minimum=1, maximum=65535, write_only=True),
         flag("continuousMode"),
         whole("pingPayloadSize", 0, 1400),
         flag("networkMeasurements", False),
