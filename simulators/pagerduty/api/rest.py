@@ -10,6 +10,7 @@ from flask import Flask, Response
 from simulators.engine import control
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, request_id, vendor_app
+from simulators.pagerduty import control as devices_control
 from simulators.pagerduty.api import (
     changes,
     crud,
@@ -70,6 +71,7 @@ def application() -> Flask:
     """Return the application of the REST host."""
     app = vendor_app("pagerduty-api", RestDialect())
     app.register_blueprint(control.blueprint())
+    app.register_blueprint(devices_control.blueprint())
     serve(app, operations())
 
     @app.get("/_sim/openapi.json")
