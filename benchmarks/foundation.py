@@ -141,7 +141,7 @@ def incidents_without_http(count: int) -> Figure:
 
 
 def full_path(count: int) -> Figure:
-    """Raw webhooks appended to a durable store in batches of 16, decided, delivered, and an incident opened for each."""
+    """Raw webhooks appended to a durable store in batches of 16, decided, delivered, an incident opened for each."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage()
         store = SqliteStore(Path(folder) / "bridge.db")

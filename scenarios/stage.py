@@ -46,6 +46,7 @@ from simulators.pagerduty.model import (
 )
 from simulators.thousandeyes import commands
 from simulators.thousandeyes import model as thousandeyes_model
+from simulators.thousandeyes.api import sites as thousandeyes_sites
 from simulators.thousandeyes.component import ThousandEyes
 from simulators.thousandeyes.model import Condition, Test, Trouble
 from simulators.thousandeyes.notifiers import EVENTS_URL
@@ -93,7 +94,7 @@ class Stage:
                 self.close()
                 raise
         else:
-            for host, site in pagerduty_sites().items():
+            for host, site in (thousandeyes_sites() | pagerduty_sites()).items():
                 self.world.serve(host, site)
             if wiring is Wiring.BRIDGE:
                 self.bridge = StageBridge(self.world, bridge_config())
@@ -290,7 +291,7 @@ class ThousandEyesDesk:
         name: str = "",
         webhook: str = "",
     ) -> thousandeyes_model.AlertRule:
-        """Create a rule for ``test`` that notifies over the stage's wiring, or a receiver of one's own (``webhook``)."""
+        """Create a rule for ``test`` that notifies over the stage's wiring, or to the URL ``webhook``."""
         required, _, out_of = rounds.partition(" of ")
         integration = self.integration
         if webhook:
