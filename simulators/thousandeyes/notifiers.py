@@ -120,23 +120,6 @@ def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
         draft.record("notification.retried", notification.alert, **result, again=max(due, draft.now))
 
 
-def metrics_text(parsed: expressions.Expression, values: Mapping[str, expressions.Value], alert_type: str) -> str:
-    """Return what a location measured, of the metrics the rule asks about: ``Response Code: 502``."""
-    known = expressions.METRICS.get(alert_type, {})
-    parts = []
-    for name in expressions.metrics_of(parsed):
-        metric, value = known.get(name), values.get(name)
-        if metric is None or value is None:
-            continue
-        if metric.text:
-            parts.append(f'{metric.title}: "{value}"')
-        elif metric.unit:
-            parts.append(f"{metric.title}: {round(int(value) / metric.scale):,} {metric.unit}")
-        else:
-            parts.append(f"{metric.title}: {value}")
-    return ", ".join(parts)
-
-
 def agent_name(view: View, agent_id: str) -> str:
     """Return an agent's name, or its id when it is unknown."""
     agent = view.get(AGENTS, agent_id)
@@ -225,7 +208,7 @@ def webhook_payload(draft: Draft, alert: Alert, integration: Integration, event:
         ],
         "testLabels": [],
         "active": alert.state.active,
-        "ruleExpression": expressions.human(parsed, alert.alert_type),
+        "ruleExpression": expressions.human(parsed),
         "type": TYPE_NAMES.get(alert.alert_type, alert.alert_type),
         "ruleAid": _integer(alert.aid),
         "agents": [location(entry) for entry in alert.locations],
@@ -258,7 +241,7 @@ def pagerduty_event(draft: Draft, alert: Alert, integration: Integration) -> dic
     agents = "; ".join(f"{agent_name(draft, entry.agent)}: {entry.metrics_at_start}" for entry in alert.locations)
     details = {
         "Alert ID": alert.id,
-        "Alert Rule": f"{alert.rule_name}: {expressions.human(parsed, alert.alert_type)}",
+        "Alert Rule": f"{alert.rule_name}: {expressions.human(parsed)}",
         "Test Name": alert.test_name,
         "Target": target,
         "Number of Agents": alert.violations,

@@ -220,11 +220,11 @@ def _signals(view: View, test: Test, rule: AlertRule) -> Callable[[int], list[Si
 
         def at(number: int) -> bool:
             values = signals.sample(seed, test.id, agent, number * interval, conditions, limit)
-            return expressions.holds(parsed, values, rule.alert_type)
+            return expressions.holds(parsed, values)
 
         def over(start: int, end: int) -> Maybe:
             known = signals.bounds(seed, test.id, agent, start * interval, end * interval, conditions, limit)
-            return Maybe.MAYBE if known is None else expressions.possible(parsed, known, rule.alert_type)
+            return Maybe.MAYBE if known is None else expressions.possible(parsed, known)
 
         edges = signals.edges(conditions, view.now - DAY, (last + 1) * interval)
         cuts = tuple(dict.fromkeys(-(-edge // interval) for edge in edges))
@@ -295,7 +295,7 @@ def _trigger(
         rule=rule.name,
         severity=rule.severity,
         agents=_names(draft, event.locations),
-        expression=expressions.human(expressions.parse(rule.expression, rule.alert_type), rule.alert_type),
+        expression=expressions.human(expressions.parse(rule.expression, rule.alert_type)),
         metrics=text(event.locations[0]) if event.locations else "",
     )
     notifiers.notify(draft, alert)
@@ -355,7 +355,7 @@ def _names(view: View, agents: Iterable[str]) -> list[str]:
 
 def _metrics(view: View, test: Test, rule: AlertRule, instant: int, agent: str) -> str:
     parsed = expressions.parse(rule.expression, rule.alert_type)
-    return notifiers.metrics_text(parsed, values_at(view, test, agent, instant), rule.alert_type)
+    return expressions.measured(parsed, values_at(view, test, agent, instant))
 
 
 __all__ = ["Cleared", "change", "on_transition", "plan", "settle", "units_of", "values_at"]

@@ -49,7 +49,7 @@ def test_expressions_of_other_alert_types_parse_and_print_back(text: str) -> Non
         ("", 0, "'('"),
         ("(responseCode >= 400)", 1, "double parentheses"),
         ("((responseCode >= ))", 18, "a value"),
-        ("((responseTime >= 500))", 14, "unit 'ms'"),
+        ("((responseTime >= 500))", 21, "unit 'ms'"),
         ("((loss >= 10%))", 2, "a metric of http-server"),
         ("((errorType >= 3))", 11, "one of == !="),
         ("((responseCode >= 400)) x", 24, "the end"),
