@@ -63,8 +63,6 @@ class Knobs:
     trigger_cap: int = 100
     #: The subdomain shown in links.
     subdomain: str = "example"
-    #: Sender of mails.
-    sender: str = "no-reply@pagerduty.example"
     #: The account's time zone: timestamps of answers are rendered in it unless the request names another.
     time_zone: str = "UTC"
     #: REST requests allowed per key and minute; 0 switches the limit off.
