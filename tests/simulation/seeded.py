@@ -1,0 +1,130 @@
+"""Seeded bugs: text patches that a temporary copy of the packages gets, and what must notice them.
+
+Production code has no switch for a bug. A patch names a small piece of text; when that is gone or no longer unique the
+patch does not apply, and whoever wanted it fails, so that a rewrite cannot silently disarm the proof.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2]
+PACKAGES = ("bridge", "contracts", "scenarios", "simulators")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace ``old``, which must occur exactly once in ``file``, by ``new``."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A bug: what is wrong, how it is put in, and the invariants either of which may be the first to notice."""
+
+    name: str
+    story: str
+    edits: tuple[Edit, ...]
+    noticed_by: tuple[str, ...]
+
+
+class PatchDoesNotApply(AssertionError):
+    """The text a patch wants to replace is not there exactly once."""
+
+
+def plant(bug: Bug, folder: Path) -> None:
+    """Copy the packages into ``folder`` and put ``bug`` into the copy."""
+    for package in PACKAGES:
+        shutil.copytree(HOME / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in bug.edits:
+        path = folder / edit.file
+        text = path.read_text()
+        if text.count(edit.old) != 1:
+            raise PatchDoesNotApply(f"{bug.name}: {edit.file} has {text.count(edit.old)} times {edit.old!r}, not once")
+        path.write_text(text.replace(edit.old, edit.new))
+
+
+BUGS = (
+    Bug(
+        "arrival order",
+        "A trigger that arrives after its clear is sent, as if the order of arrival were the order of things.",
+        (
+            Edit(
+                "bridge/decision.py",
+                "Decision(Outcome.DUPLICATE if alert.cleared_at is None else Outcome.SUPERSEDED, alert)",
+                "_trigger(None, message, route, now, config) if alert.cleared_at else Decision(Outcome.DUPLICATE)",
+            ),
+        ),
+        ("resolve-is-final",),
+    ),
+    Bug(
+        "event id as key",
+        "The key comes from the event id, so that a clear has another one than its trigger.",
+        (Edit("bridge/messages.py", 'alert_id = _identity(alert.get("alertId"))', "alert_id = event_id"),),
+        ("everything-ends",),
+    ),
+    Bug(
+        "no order per alert",
+        "A resolve does not wait for its trigger.",
+        (Edit("bridge/decision.py", "behind = alert.trigger is not Pending.NO", "behind = False"),),
+        ("resolve-is-final",),
+    ),
+    Bug(
+        "duplicates by event id only",
+        "A repeated notification with a new event id is sent again.",
+        (
+            Edit(
+                "bridge/decision.py",
+                "Decision(Outcome.DUPLICATE if alert.cleared_at is None else Outcome.SUPERSEDED, alert)",
+                "_trigger(None, message, route, now, config) if not alert.cleared_at else Decision(Outcome.SUPERSEDED)",
+            ),
+        ),
+        ("confirmed-once", "one-incident"),
+    ),
+    Bug(
+        "acknowledged before it is stored",
+        "A notification that could not be stored is answered 200.",
+        (Edit("bridge/core.py", "            return UNAVAILABLE\n", "            return ACCEPTED\n"),),
+        ("nothing-lost",),
+    ),
+    Bug(
+        "a server error kills",
+        "An event that meets a 5xx is given up.",
+        (
+            Edit(
+                "bridge/delivery.py",
+                "return Verdict.REJECTED if 400 <= status <= 499 else Verdict.RETRY",
+                "return Verdict.REJECTED if 400 <= status <= 599 else Verdict.RETRY",
+            ),
+        ),
+        ("nothing-lost", "everything-ends"),
+    ),
+    Bug(
+        "again after 202",
+        "An accepted event is tried again.",
+        (Edit("bridge/delivery.py", "202: Verdict.SENT", "202: Verdict.RETRY"),),
+        ("confirmed-once",),
+    ),
+    Bug(
+        "acknowledging does not silence",
+        "Notifications still pending when somebody acknowledges go out all the same.",
+        (
+            Edit(
+                "simulators/pagerduty/incidents.py",
+                "    notify.cancel(draft, incident, _people(incident))\n    timeout = ",
+                "    timeout = ",
+            ),
+            Edit(
+                "simulators/pagerduty/notify.py",
+                "if incident is None or incident.status is not Status.TRIGGERED:",
+                "if incident is None or incident.status is Status.RESOLVED:",
+            ),
+        ),
+        ("silence", "incidents-add-up"),
+    ),
+)

@@ -1,0 +1,16 @@
+"""The state machine over the whole stage, run by Hypothesis.
+
+``PAGEDRILL_PROFILE=explore python -m pytest tests/simulation`` plays thousands of histories.
+"""
+
+from hypothesis import settings
+from machine import StageMachine
+
+EXPLORING = settings.get_current_profile_name() == "explore"
+
+TestStage = StageMachine.TestCase
+TestStage.settings = settings(
+    max_examples=settings().max_examples if EXPLORING else 40,
+    stateful_step_count=40 if EXPLORING else 25,
+    report_multiple_bugs=False,
+)
