@@ -63,7 +63,8 @@ class PagerDuty:
 
         if entry.kind == "notification.sent":
             person, channel = name(account, "users", data["user"]), data["channel"]
-            return line(f"{person} notified {_BY[channel]} of #{data['number']}", data["address"], channel, person)
+            text = f"{person} notified {_BY[channel]} of #{data['number']}, {data['address']}"
+            return line(text, _reason(account, data), channel, person)
         if entry.kind == "reply.received":
             person, channel = name(account, "users", data["user"]), data["channel"]
             text = f"{person} answers {_BY[channel]}: {data['said']}"
@@ -85,3 +86,11 @@ class PagerDuty:
             return line(f"#{data['number']} reached the end of its escalation policy", "nobody reacted")
         to = f" to {people()}" if data.get("people") else ""
         return line(f"#{data['number']} {verb}{to}{agent}", why)
+
+
+def _reason(account: Account, data: Mapping[str, Any]) -> str:
+    """Return why somebody was notified: the place in the escalation policy and the notification rule's delay."""
+    place = "assigned directly"
+    if data["level"]:
+        place = f"level {data['level']} of {name(account, 'escalation_policies', data['policy'])!r}"
+    return f"{place}, rule: {data['delay']} min after assignment" if data["delay"] else f"{place}, rule: at once"

@@ -94,14 +94,22 @@ def on_timer(draft: Draft, timer: Timer) -> None:
     draft.put(MESSAGES, message)
     agent = Agent("service_reference", incident.service, "auto")
     data = {"channel": channel.value, "address": address, "status": message.status, "message": id}
-    entry = LogEntry(
-        draft.fresh(LOG_ID, "pagerduty.log"), LogType.NOTIFY, incident.id, incident.service, draft.now, agent, (user,)
-    )
+    entry = draft.fresh(LOG_ID, "pagerduty.log")
     draft.put(
         LOG_ENTRIES,
-        LogEntry(entry.id, entry.type, entry.incident, entry.service, entry.at, agent, (user,), None, data),
+        LogEntry(entry, LogType.NOTIFY, incident.id, incident.service, draft.now, agent, (user,), None, data),
     )
-    draft.record("notification.sent", incident.id, user=user, number=incident.number, rule=rule_id, **data)
+    draft.record(
+        "notification.sent",
+        incident.id,
+        user=user,
+        number=incident.number,
+        rule=rule_id,
+        delay=int(rule.body.get("start_delay_in_minutes", 0)),
+        level=incident.level,
+        policy="" if incident.policy is None else incident.policy.id,
+        **data,
+    )
 
 
 def compose(draft: Draft, incident: Incident, user: str, channel: Channel, address: str, id: str) -> Message:

@@ -296,14 +296,14 @@ def maintenance_window(lens: Lens, document: Document) -> dict[str, Any]:
         if row is not None:
             teams |= dict.fromkeys(policy_teams(lens, (row.body.get("escalation_policy") or {}).get("id", "")))
     shown = lens.head("maintenance_windows", document) | given("maintenance_windows", document)
-    return shown | {
+    shown |= {
         "sequence_number": body.get("sequence_number") or 1,
         "start_time": moment(lens, body["start_time"]),
         "end_time": moment(lens, body["end_time"]),
         "services": lens.refs("services", services, "services"),
         "teams": lens.refs("teams", teams, "teams"),
-        "created_by": lens.ref("users", creator, "users") if creator else None,
     }
+    return shown | ({"created_by": lens.ref("users", creator, "users")} if creator else {})
 
 
 def moment(lens: Lens, text: str) -> str:
