@@ -20,6 +20,9 @@ from scenarios.outages import OUTAGES
 from scenarios.rehearsal import rehearse
 from scenarios.stage import Stage, Wiring
 from simulators.engine.journal import Entry
+from simulators.pagerduty.api import sites as pagerduty_sites
+from simulators.thousandeyes.api import sites as thousandeyes_sites
+from simulators.thousandeyes.commands import DEFAULT_TOKEN
 
 ENQUEUE = "https://events.pagerduty.com/v2/enqueue"
 
@@ -184,7 +187,7 @@ def native() -> Iterator[Stage]:
         yield stage
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(event=_CHANGES.map(_event) | st.just(WEBHOOK))
 def test_the_simulator_takes_exactly_what_the_contract_allows(native: Stage, event: dict[str, Any]) -> None:
     """202 for what keeps the contract, 400 for what breaks it, and both answers keep theirs."""
@@ -193,3 +196,33 @@ def test_the_simulator_takes_exactly_what_the_contract_allows(native: Stage, eve
     broken = traffic.violations(native.world.journal.since(last))
     assert {violation.what.split()[0] for violation in broken} <= {"request"}
     assert status == (400 if broken else 202), broken
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "path", "body", "status"),
+    [
+        ("api.pagerduty.com", "GET", "/users", None, 401),
+        ("api.pagerduty.com", "GET", "/users/PNOBODY", None, 404),
+        ("api.pagerduty.com", "GET", "/nothing", None, 404),
+        ("api.pagerduty.com", "DELETE", "/abilities", None, 405),
+        ("api.pagerduty.com", "POST", "/services", "{", 400),
+        ("api.pagerduty.com", "POST", "/services", '{"service": {"type": "service"}}', 400),
+        ("api.thousandeyes.com", "GET", "/v7/tests", None, 401),
+        ("api.thousandeyes.com", "GET", "/v7/tests/http-server/1", None, 404),
+        ("api.thousandeyes.com", "GET", "/v7/nothing", None, 404),
+        ("api.thousandeyes.com", "PATCH", "/v7/tests", None, 405),
+        ("api.thousandeyes.com", "POST", "/v7/tests/http-server", "{", 400),
+        ("api.thousandeyes.com", "POST", "/v7/tests/http-server", '{"url": 7}', 400),
+    ],
+)
+def test_errors_of_the_rest_apis_keep_their_envelope(
+    native: Stage, host: str, method: str, path: str, body: str | None, status: int
+) -> None:
+    """Whatever is wrong with a request, the answer is an error as the vendor writes it."""
+    native.world.serve(host, (pagerduty_sites() | thousandeyes_sites())[host])
+    keys = {"api.pagerduty.com": f"Token token={accounts.API_KEY}", "api.thousandeyes.com": f"Bearer {DEFAULT_TOKEN}"}
+    headers = {} if status == 401 else {"Authorization": keys[host], "Content-Type": "application/json"}
+    last = native.world.journal.last
+    answer = native.world.client.request(method, f"https://{host}{path}", content=body, headers=headers)
+    assert answer.status_code == status
+    assert lines(*native.world.journal.since(last)) == []

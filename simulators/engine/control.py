@@ -1,9 +1,9 @@
 """The control plane ``/_sim``: what Python can do to a world, offered over HTTP on every simulator server.
 
-Manifest, clock, agenda, faults, journal, verification with near misses, snapshots, reset and timeline. A vendor adds
-its own verbs (devices, conditions) beside these. Only local callers are served: the Host header must name this machine
-or a host the world itself serves, and an Origin header, when there is one, must name this machine too, so that no page
-from elsewhere can turn the clock.
+Manifest, clock, agenda, faults, journal, verification with near misses, snapshots, reset, timeline and the fidelity
+ledger. A vendor adds its own verbs (devices, conditions) beside these. Only local callers are served: the Host header
+must name this machine or a host the world itself serves, and an Origin header, when there is one, must name this
+machine too, so that no page from elsewhere can turn the clock.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
+from contracts import ledger
 from simulators.engine import faults, instants, timeline
 from simulators.engine.errors import BadInstant, ClockError, EngineError, Refused, StaleSnapshot
 from simulators.engine.faults import Fault, FaultKind
@@ -176,10 +177,14 @@ def blueprint() -> Blueprint:
             return Response(page, content_type="text/html; charset=utf-8")
         raise MissingRow(f"a timeline comes as json, txt or html, not as {form}")
 
+    @routes.get("/fidelity")
+    def fidelity() -> Response:
+        return answer(ledger.as_json())
+
     return routes
 
 
-_VERBS = ("clock", "agenda", "faults", "journal", "verify", "snapshots", "reset", "timeline.json")
+_VERBS = ("clock", "agenda", "faults", "journal", "verify", "snapshots", "reset", "timeline.json", "fidelity")
 
 
 def guard(here: World) -> None:
