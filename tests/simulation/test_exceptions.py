@@ -1,0 +1,108 @@
+"""The two cases no bridge can help: each is excused when the journal proves it, and only then."""
+
+from collections.abc import Iterator
+
+import pytest
+from evidence import Attempt, Evidence
+from invariants import ALWAYS, SETTLED, Violated, hold
+
+from bridge.core import Point
+from scenarios.stage import EVENTS_HOST, Stage, TestDesk
+from simulators.engine import instants
+from simulators.engine.faults import FaultKind
+from simulators.pagerduty import incidents
+from simulators.pagerduty.model import INCIDENTS, Agent, Status
+
+PERSON = Agent("user_reference", "PALICE1", "web_ui")
+SERVICE = Agent("service_reference", "PSVC001", "timeout")
+
+
+@pytest.fixture
+def shop(stage: Stage) -> Iterator[TestDesk]:
+    """A test whose target fails at ten for an hour."""
+    shop = stage.thousandeyes.http_test("shop")
+    stage.thousandeyes.alert_rule(shop, "((responseCode >= 500))")
+    shop.fails(status=503, at="10:00", until="11:00")
+    yield shop
+    for message in stage.person("alice").messages() + stage.person("bob").messages():
+        stage.claim(message)
+    stage.tolerate("event.dropped")
+
+
+def close_first_incident(stage: Stage, agent: Agent) -> None:
+    """Run until an incident opens and resolve it before the bridge tries again."""
+    stage.run_until(lambda: stage.incidents() != [])
+    stage.do(incidents.resolve, stage.incidents()[0], agent)
+
+
+def lose_the_answer(stage: Stage, how: str) -> None:
+    """Let PagerDuty take the trigger without the bridge hearing of it."""
+    assert stage.bridge is not None
+    if how == "answer lost":
+        stage.fault(FaultKind.LOSE_ANSWER, EVENTS_HOST)
+    else:
+        stage.bridge.crash(Point.AFTER_SEND, down_for="90s")
+
+
+@pytest.mark.parametrize("how", ["answer lost", "bridge died"])
+def test_a_second_incident_after_a_person_and_an_unheard_answer_is_excused(
+    stage: Stage, shop: TestDesk, how: str
+) -> None:
+    """PagerDuty took the trigger, nobody told the bridge, a person resolved: two incidents, and all invariants hold."""
+    evidence = Evidence(stage.world)
+    lose_the_answer(stage, how)
+    close_first_incident(stage, PERSON)
+    stage.run_until("14:00")
+    assert [row.status for row in stage.world.view.all(INCIDENTS)] == [Status.RESOLVED] * 2
+    hold((*ALWAYS, *SETTLED), evidence.read())
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        pytest.param("person", id="not-resolved-by-a-person"),
+        pytest.param("loss", id="the-answer-was-heard"),
+        pytest.param("arrival", id="nothing-had-arrived"),
+    ],
+)
+def test_without_any_part_of_the_proof_a_second_incident_is_a_failure(
+    stage: Stage, shop: TestDesk, missing: str
+) -> None:
+    """The same story with one piece of evidence missing breaks the invariant."""
+    evidence = Evidence(stage.world)
+    lose_the_answer(stage, "answer lost")
+    close_first_incident(stage, SERVICE if missing == "person" else PERSON)
+    stage.run_until("14:00")
+    first: Attempt = evidence.read().attempts[0]
+    if missing == "loss":
+        first.fault = None
+    if missing == "arrival":
+        first.arrivals.clear()
+    with pytest.raises(Violated, match="at most one incident"):
+        hold([invariant for invariant in ALWAYS if invariant.name == "one-incident"], evidence)
+
+
+def test_a_trigger_that_arrives_after_everything_is_over_is_excused(stage: Stage, shop: TestDesk) -> None:
+    """The first try of a trigger is held up for two hours: it opens an incident that nobody closes."""
+    evidence = Evidence(stage.world)
+    stage.fault(FaultKind.DELAY, EVENTS_HOST, delay=2 * instants.HOUR)
+    stage.run_until("14:00")
+    assert [row.status for row in stage.world.view.all(INCIDENTS)] == [Status.RESOLVED, Status.TRIGGERED]
+    hold((*ALWAYS, *SETTLED), evidence.read())
+    evidence.stragglers.clear()
+    with pytest.raises(Violated, match="at most one incident"):
+        hold(ALWAYS, evidence)
+    with pytest.raises(Violated, match="closed its incident"):
+        hold(SETTLED, evidence)
+
+
+def test_an_incident_left_open_by_a_refused_resolve_is_excused(stage: Stage, shop: TestDesk) -> None:
+    """Something on the way answers the resolve with 400: the event is dead and the incident stays open."""
+    evidence = Evidence(stage.world)
+    stage.fault(FaultKind.STATUS, EVENTS_HOST, status=400, skip=1)
+    stage.run_until("14:00")
+    stage.incident(shop).expect_open()
+    hold((*ALWAYS, *SETTLED), evidence.read())
+    evidence.tries(evidence.attempts[-1].alert, "resolve")[0].fault_status = 500
+    with pytest.raises(Violated, match="arrives, or ends for a proved reason"):
+        hold(SETTLED, evidence)
