@@ -1,14 +1,16 @@
-"""PagerDuty's part of the control plane: the devices people are reached on, and what they do with what reached them.
+"""PagerDuty's part of the control plane: people's devices and what they do with them, the account, the knobs.
 
 Reading shows every person's e-mails, push notifications, SMS and calls. Acting is per channel, as it is in life: text a
 reply, answer a call, press keys, hang up, tap a push, follow the link of a mail. ``acknowledge``, ``resolve`` and
-``escalate`` do whatever the message's channel wants for it.
+``escalate`` do whatever the message's channel wants for it. An account is loaded as the vendor's own JSON, knobs are
+read and set by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
+from enum import StrEnum
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -16,13 +18,27 @@ from flask import Blueprint, Response, request
 from simulators.engine import instants
 from simulators.engine.control import object_body, plane
 from simulators.engine.draft import Draft, View
-from simulators.engine.errors import Refused
+from simulators.engine.errors import Refused, UnknownZone
 from simulators.engine.resources import Document
 from simulators.engine.tables import MissingRow
 from simulators.engine.web import answer, transact, world
-from simulators.pagerduty import devices
-from simulators.pagerduty.model import DOCUMENTS, MESSAGES, REPLIES, Channel, Message, Reply
+from simulators.engine.zones import zone
+from simulators.pagerduty import devices, loading
+from simulators.pagerduty.account import load
+from simulators.pagerduty.model import (
+    API_KEYS,
+    DOCUMENTS,
+    INCIDENTS,
+    MESSAGES,
+    REPLIES,
+    Channel,
+    Knobs,
+    Message,
+    Reply,
+)
 
+#: Problems of an account that one refusal names.
+MOST_PROBLEMS = 5
 #: What a person can want -> the key that says so on a call or in an SMS.
 KEYS = {"acknowledge": "4", "resolve": "6", "escalate": "8"}
 
@@ -50,7 +66,97 @@ def blueprint() -> Blueprint:
             raise Refused(404, {"error": f"there is no {act!r} here; a message takes {', '.join(VERBS)}"})
         return answer(transact(verb, world().view.need(MESSAGES, message)), 201)
 
+    @routes.get("/account")
+    def account() -> Response:
+        return answer(summary(world().view))
+
+    @routes.post("/account")
+    def load_account() -> Response:
+        wish = object_body()
+        wrong = loading.problems(wish)
+        if wrong:
+            raise Refused(400, {"error": "; ".join(wrong[:MOST_PROBLEMS])})
+        transact(load, wish)
+        return answer(summary(world().view), 201)
+
+    @routes.get("/knobs")
+    def read_knobs() -> Response:
+        return answer({"knobs": asdict(world().view.knobs(Knobs))})
+
+    @routes.put("/knobs")
+    def set_knobs() -> Response:
+        here = world()
+        with here.lock:
+            here.set_knobs(changed_knobs(here.view.knobs(Knobs), object_body()))
+        return answer({"knobs": asdict(here.view.knobs(Knobs))})
+
     return routes
+
+
+def summary(view: View) -> dict[str, Any]:
+    """Return what a client needs to begin: people, services with their keys, REST keys; and how much there is.
+
+    Keys are shown: they are a simulator's own, local, and this is the way to find them.
+    """
+    return {
+        "users": [
+            {"id": row.id, "name": row.body.get("name"), "email": row.body.get("email")}
+            for row in view.all(DOCUMENTS["users"])
+        ],
+        "services": [
+            {
+                "id": row.id,
+                "name": row.body.get("name"),
+                "keys": [
+                    entry.body.get("integration_key")
+                    for entry in view.find(DOCUMENTS["integrations"], "parent", row.id)
+                ],
+            }
+            for row in view.all(DOCUMENTS["services"])
+        ],
+        "api_keys": [
+            {"key": row.id, "scheme": row.scheme, "access": row.access.value, "user": row.user, "enabled": row.enabled}
+            for row in view.all(API_KEYS)
+        ],
+        "count": {kind: view.count(table) for kind, table in DOCUMENTS.items() if view.count(table)},
+        "incidents": view.count(INCIDENTS),
+    }
+
+
+def changed_knobs(knobs: Knobs, wish: Mapping[str, Any]) -> Knobs:
+    """Return ``knobs`` with the changes of ``wish``; refuses unknown names and values of another kind (400)."""
+    names = [entry.name for entry in fields(Knobs)]
+    changes: dict[str, Any] = {}
+    for name, value in wish.items():
+        if name not in names:
+            raise Refused(400, {"error": f"{name!r} is no knob; knobs are {', '.join(names)}"})
+        held = getattr(knobs, name)
+        try:
+            changes[name] = _like(held, value)
+        except ValueError:
+            choices = f", one of {', '.join(type(held))}" if isinstance(held, StrEnum) else ""
+            raise Refused(400, {"error": f"{name} takes a value like {held!s}{choices}"}) from None
+    if "time_zone" in changes:
+        _check_zone(changes["time_zone"])
+    return replace(knobs, **changes)
+
+
+def _like(held: Any, value: Any) -> Any:
+    """Return ``value`` as something of the kind of ``held``; raises :class:`ValueError` when it is not."""
+    if isinstance(held, StrEnum):
+        return type(held)(value)
+    if isinstance(held, tuple) and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return tuple(value)
+    if type(value) is not type(held) or (type(value) is int and value < 0):
+        raise ValueError(value)
+    return value
+
+
+def _check_zone(name: str) -> None:
+    try:
+        zone(name)
+    except UnknownZone:
+        raise Refused(400, {"error": f"{name!r} is no time zone; write one like Europe/Berlin"}) from None
 
 
 def person(view: View, name: str) -> Document:

@@ -13,6 +13,7 @@ from simulators.engine import control
 from simulators.engine.draft import Draft
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, vendor_app
+from simulators.pagerduty import control as own_control
 from simulators.pagerduty import intake
 
 
@@ -53,7 +54,7 @@ def application() -> Flask:
     """Return the application of the events host."""
     app = vendor_app("pagerduty-events", EventsDialect())
     app.register_blueprint(control.blueprint())
-
+    app.register_blueprint(own_control.blueprint())
     for path, accept in _ENDPOINTS.items():
         app.add_url_rule(path, path, _view(accept), methods=["POST"])
     return app

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from flask import Flask, Response
+from flask import Blueprint, Flask, Response
 
 from simulators.engine import control
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, request_id, vendor_app
-from simulators.pagerduty import control as devices_control
+from simulators.pagerduty import control as own_control
 from simulators.pagerduty.api import (
     changes,
     crud,
@@ -71,11 +71,22 @@ def application() -> Flask:
     """Return the application of the REST host."""
     app = vendor_app("pagerduty-api", RestDialect())
     app.register_blueprint(control.blueprint())
-    app.register_blueprint(devices_control.blueprint())
+    app.register_blueprint(own_control.blueprint())
     serve(app, operations())
 
-    @app.get("/_sim/openapi.json")
+    app.register_blueprint(_description())
+    return app
+
+
+def _description() -> Blueprint:
+    routes = control.plane("pagerduty-description")
+
+    @routes.get("/openapi.json")
     def description() -> Response:
         return answer(openapi.describe(operations()))
 
-    return app
+    @routes.get("/coverage.md")
+    def coverage() -> Response:
+        return Response(openapi.coverage(operations()), content_type="text/markdown; charset=utf-8")
+
+    return routes

@@ -70,7 +70,7 @@ def user(lens: Lens, document: Document) -> dict[str, Any]:
         "time_zone": body.get("time_zone") or "Etc/UTC",
         "color": body.get("color") or _COLORS[sum(map(ord, document.id)) % len(_COLORS)],
         "role": body.get("role") or "user",
-        "avatar_url": body.get("avatar_url") or f"{lens.links.web}/avatars/{document.id}.png",
+        "avatar_url": body.get("avatar_url") or "https://avatars.pagerduty.example/blank.png",
         "invitation_sent": bool(body.get("invitation_sent", False)),
         "created_via_sso": bool(body.get("created_via_sso", False)),
         **children,

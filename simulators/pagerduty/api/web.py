@@ -1,0 +1,226 @@
+"""The account's own host, ``<subdomain>.pagerduty.com``: the pages that ``html_url`` and the links of e-mails lead to.
+
+Pages only read, but for the acknowledge and resolve links of an e-mail: following one acts as the person it was sent
+to, by GET as well as by POST, and an outdated link changes nothing. No login is simulated.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response
+from flask import request as flask_request
+from jinja2 import Environment, PackageLoader, select_autoescape
+from werkzeug.exceptions import HTTPException
+
+from simulators.engine import control, instants
+from simulators.engine.draft import View
+from simulators.engine.errors import Refused
+from simulators.engine.resources import Document
+from simulators.engine.web import transact, vendor_app, world
+from simulators.pagerduty import control as own_control
+from simulators.pagerduty import devices
+from simulators.pagerduty.account import Account, name
+from simulators.pagerduty.api.call import Links
+from simulators.pagerduty.api.incident_shapes import log_summary
+from simulators.pagerduty.api.lens import Lens, summary
+from simulators.pagerduty.api.resources import RESOURCES
+from simulators.pagerduty.model import (
+    ALERTS,
+    API,
+    CHANGES,
+    DOCUMENTS,
+    INCIDENTS,
+    LOG_ENTRIES,
+    MESSAGES,
+    Alert,
+    Incident,
+    Knobs,
+)
+
+Row = tuple[str, str, str]
+#: Acts an e-mail offers.
+ACTS = ("acknowledge", "resolve")
+_DONE = {"acknowledge": "acknowledged", "resolve": "resolved"}
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class PageDialect:
+    """How a web host words its refusals: as pages."""
+
+    def not_found(self) -> Refused:
+        """No such page."""
+        return Refused(404, "There is no such page.")
+
+    def method_not_allowed(self) -> Refused:
+        """The page exists, the method does not."""
+        return Refused(405, "This page can only be read.")
+
+    def bad_request(self, reason: str) -> Refused:
+        """The request cannot be read."""
+        return Refused(400, reason)
+
+    def too_large(self) -> Refused:
+        """The body is too large."""
+        return Refused(413, "The request is too large.")
+
+    def failed(self) -> Refused:
+        """The simulator itself failed."""
+        return Refused(500, "Something went wrong.")
+
+    def headers(self) -> Mapping[str, str]:
+        """No scripts, no frames."""
+        return _SECURITY
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("simulators.pagerduty", "pages"), autoescape=select_autoescape(), trim_blocks=True
+    )
+
+
+def page(title: str, status: int = 200, **parts: Any) -> Response:
+    """Return a page; ``rows`` are (name, value, link), ``lines`` a list under ``heading``, ``note`` comes first."""
+    subdomain = world().view.knobs(Knobs).subdomain
+    text = _environment().get_template("page.html").render(title=title, subdomain=subdomain, **parts)
+    return Response(text, status, content_type="text/html; charset=utf-8")
+
+
+def application() -> Flask:
+    """Return the application of the account's host."""
+    dialect = PageDialect()
+    app = vendor_app("pagerduty-web", dialect)
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        return page(str(error.body), error.status)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        known = {404: dialect.not_found, 405: dialect.method_not_allowed}
+        return refused(known[error.code]() if error.code in known else dialect.bad_request(str(error.description)))
+
+    app.register_blueprint(control.blueprint())
+    app.register_blueprint(own_control.blueprint())
+    for resource in RESOURCES:
+        template = resource.extra.get("html")
+        if template is not None:
+            rule = template.replace("{id}", "<id>").replace("{parent}", "<parent>")
+            app.add_url_rule(rule, rule, functools.partial(_document, resource.extra["kind"]))
+
+    @app.get("/incidents/<id>")
+    def incident(id: str) -> Response:
+        return show_incident(_incident(id))
+
+    @app.get("/i/<int:number>")
+    def by_number(number: int) -> Response:
+        found = world().view.find(INCIDENTS, "number", number)
+        return show_incident(found[0]) if found else refused(dialect.not_found())
+
+    @app.route("/incidents/<id>/<act>", methods=["GET", "POST"])
+    def act(id: str, act: str) -> Response:
+        return follow(_incident(id), act)
+
+    @app.get("/incidents/<id>/log_entries/<entry>")
+    def log_entry(id: str, entry: str) -> Response:
+        _incident(id)
+        found = world().view.get(LOG_ENTRIES, entry)
+        if found is None or found.incident != id:
+            raise dialect.not_found()
+        rows = [_time("At", found.at), ("Incident", id, f"/incidents/{id}"), ("Type", found.type.value, "")]
+        return page(log_summary(_lens(), found), rows=rows)
+
+    @app.get("/alerts/<id>")
+    def alert(id: str) -> Response:
+        found = world().view.get(ALERTS, id)
+        if found is None:
+            raise dialect.not_found()
+        return page(found.summary, rows=_alert_rows(found))
+
+    @app.get("/change_events/<id>")
+    def change(id: str) -> Response:
+        found = world().view.get(CHANGES, id)
+        if found is None:
+            raise dialect.not_found()
+        return page(str(found.event["payload"]["summary"]), rows=[_time("At", found.at)])
+
+    return app
+
+
+def _lens() -> Lens:
+    return Lens(world().view, Links(API, ""), "UTC")
+
+
+def _incident(id: str) -> Incident:
+    found = world().view.get(INCIDENTS, id)
+    if found is None:
+        raise PageDialect().not_found()
+    return found
+
+
+def _time(label: str, instant: int) -> Row:
+    return label, instants.iso(instant), ""
+
+
+def _document(kind: str, id: str, parent: str = "") -> Response:
+    found = world().view.get(DOCUMENTS[kind], id)
+    if found is None or (parent and found.parent != parent):
+        raise PageDialect().not_found()
+    return page(summary(found) or found.id, rows=_document_rows(found))
+
+
+def _document_rows(document: Document) -> list[Row]:
+    rows: list[Row] = [("Kind", document.kind.replace("_", " "), ""), ("Id", document.id, "")]
+    for field in ("email", "role", "description", "time_zone", "status", "start_time", "end_time"):
+        if document.body.get(field):
+            rows.append((field.replace("_", " ").capitalize(), str(document.body[field]), ""))
+    return rows
+
+
+def _alert_rows(row: Alert) -> list[Row]:
+    return [
+        ("Status", row.status.value, ""),
+        ("Severity", row.severity, ""),
+        ("Key", row.key, ""),
+        _time("Opened", row.created),
+        ("Incident", row.incident or "none", f"/incidents/{row.incident}" if row.incident else ""),
+    ]
+
+
+def show_incident(row: Incident, note: str = "", status: int = 200) -> Response:
+    """Return an incident's page."""
+    view: View = world().view
+    account = Account(view)
+    people = ", ".join(name(account, "users", entry.user) for entry in row.assignments) or "nobody"
+    rows = [
+        ("Status", row.status.value, ""),
+        ("Urgency", row.urgency.value, ""),
+        ("Service", name(account, "services", row.service), f"/service-directory/{row.service}"),
+        ("Assigned to", people, ""),
+        _time("Opened", row.created),
+    ]
+    look = _lens()
+    log = [
+        f"{instants.iso(entry.at)} {log_summary(look, entry)}" for entry in view.find(LOG_ENTRIES, "incident", row.id)
+    ]
+    title = f"#{row.number} {row.title}"
+    return page(title, status, rows=rows, note=note, heading="Timeline", lines=log)
+
+
+def follow(row: Incident, act: str) -> Response:
+    """Do what a link of an e-mail says, as the person the e-mail went to, and show the incident."""
+    message = world().view.get(MESSAGES, flask_request.args.get("message", ""))
+    if act not in ACTS or message is None or message.incident != row.id:
+        raise PageDialect().not_found()
+    reply = transact(devices.email_action, message.id, act)
+    fresh = _incident(row.id)
+    if reply.outcome == devices.DONE:
+        return show_incident(fresh, f"You {_DONE[act]} this incident.")
+    return show_incident(fresh, f"Nothing was changed: {reply.outcome}.", 409)
