@@ -125,27 +125,37 @@ def _interaction(case: Case) -> Pact:
     return pact
 
 
+@dataclass(frozen=True)
+class Played:
+    """What came of a case: the bridge, and how its request differed from the one agreed upon."""
+
+    bridge: Bridge
+    differences: list[str]
+
+
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Bridge]]]:
-    """Every case played by a bridge of its own against the mock server: the folder of the pact, the bridges by case."""
-    folder, bridges = tmp_path_factory.mktemp("pacts"), {}
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Played]]]:
+    """Every case played by a bridge of its own against the mock server: the folder of the pact, what came of each."""
+    folder, found = tmp_path_factory.mktemp("pacts"), {}
     for case in CASES:
         pact = _interaction(case)
-        with pact.serve() as server:
-            bridge = bridges[case.description] = _bridge(str(server.url))
+        with pact.serve(raises=False, verbose=False) as server:
+            bridge = _bridge(str(server.url))
             bridge.receive(Inbound(json.dumps(case.webhook).encode(), {}), NOW)
             bridge.run_due(NOW)
+            found[case.description] = Played(bridge, [str(difference) for difference in server.mismatches])
         pact.write_file(folder)
-    yield folder, bridges
-    for bridge in bridges.values():
-        bridge.client.close()
-        bridge.store.close()
+    yield folder, found
+    for done in found.values():
+        done.bridge.client.close()
+        done.bridge.store.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.description)
-def test_the_bridge_understands_each_answer(case: Case, played: tuple[Path, dict[str, Bridge]]) -> None:
-    """The verdict follows from the status, and only what may still be taken is tried again, in good time."""
-    bridge = played[1][case.description]
+def test_the_bridge_understands_each_answer(case: Case, played: tuple[Path, dict[str, Played]]) -> None:
+    """It asks as agreed; the verdict follows from the status, and what may still be taken is tried again in time."""
+    bridge = played[1][case.description].bridge
+    assert played[1][case.description].differences == []
     assert {label: number for (what, label), number in bridge.counters.items() if what == "tries"} == {case.verdict: 1}
     due = bridge.next_due()
     if case.again is None:
@@ -155,7 +165,7 @@ def test_the_bridge_understands_each_answer(case: Case, played: tuple[Path, dict
         assert case.again[0] * SECOND <= due - NOW <= case.again[1] * SECOND
 
 
-def test_the_agreement_is_the_one_that_is_kept(played: tuple[Path, dict[str, Bridge]]) -> None:
+def test_the_agreement_is_the_one_that_is_kept(played: tuple[Path, dict[str, Played]]) -> None:
     """A change of what the bridge expects shows as a change of the file."""
     check_kept(played[0], FILE)
 
