@@ -1,4 +1,4 @@
-"""The web application: one webhook path, health, readiness and figures.
+"""The web application: a door for each sender, health, readiness and figures.
 
 One application serves any bridge: it finds its :class:`Gate` in the WSGI environ. ThousandEyes counts exactly 200 as
 delivered and repeats everything else, so the webhook answers 200 for whatever has been stored, readable or not.
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bridge.core import Answer, Bridge, Inbound
+from bridge.admission import Answer, Door, Inbound
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
+    from bridge.core import Bridge
+
 GATE = "bridge.gate"
-WEBHOOK_PATH = "/thousandeyes"
+WEBHOOK_PATH = Door.THOUSANDEYES.value
 
 
 class Gate(Protocol):
@@ -80,7 +82,6 @@ def create_app() -> Flask:
     app = Flask("bridge", static_folder=None)
     app.config["PROPAGATE_EXCEPTIONS"] = True
 
-    @app.post(WEBHOOK_PATH)
     def webhook() -> Response:
         gate: Gate = request.environ[GATE]
         limit = gate.max_body()
@@ -92,7 +93,10 @@ def create_app() -> Flask:
         except RequestEntityTooLarge:
             body = None
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return _response(gate.post(Inbound(body, headers)))
+        return _response(gate.post(Inbound(body, headers, Door(request.path))))
+
+    for door in Door:
+        app.add_url_rule(door.value, door.name, webhook, methods=["POST"])
 
     @app.get("/healthz")
     def health() -> Response:

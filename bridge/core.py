@@ -10,24 +10,26 @@ incident by hand, and the second try opens another one.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 
 import httpx
 
-from bridge import delivery, messages, routing, translate
-from bridge.config import Config, Receiver
+from bridge import admission, delivery, messages, people, routing, sending, translate, watch
+from bridge.admission import ACCEPTED, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, Answer, Door, Inbound
+from bridge.chores import CHORES, Volatile
+from bridge.config import SECOND, Config
 from bridge.decision import Decision, Outcome, decide
-from bridge.delivery import KeyState, Verdict, Volatile
+from bridge.delivery import Consequence, Exchange, KeyState, Verdict
 from bridge.errors import StoreError, Unreadable
 from bridge.messages import InboundMessage, Kind
-from bridge.store import Outgoing, Raw, Store
+from bridge.storage import Outgoing, Raw, Store, Try
+from bridge.tally import Tally
+
+__all__ = ["ACCEPTED", "UNAVAILABLE", "Answer", "Bridge", "Inbound", "Point"]
 
 log = logging.getLogger("bridge")
 BATCH = 500
@@ -45,30 +47,12 @@ class Point(StrEnum):
     AFTER_RECORD = "after-record"
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """A request to the webhook path: header names in lower case, ``body`` None when it was larger than allowed."""
-
-    body: bytes | None = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the sender is told."""
-
-    status: int
-    body: str
-
-
-ACCEPTED = Answer(200, "stored\n")
-UNAUTHORIZED = Answer(401, "the credentials are missing or wrong\n")
-TOO_LARGE = Answer(413, "the body is too large\n")
-UNAVAILABLE = Answer(503, "the notification could not be stored, send it again\n")
-
-
 class Bridge:
-    """One bridge on one store; ``run_due`` is called by one thread at a time, ``admit`` by any."""
+    """One bridge on one store.
+
+    :meth:`admit` and :meth:`receive` may be called by any thread. Of the rest, :meth:`decide`, :meth:`run_chores` and
+    :meth:`deliver` for each key are called by one thread at a time; :meth:`run_due` is all of them in turn.
+    """
 
     def __init__(
         self,
@@ -82,11 +66,16 @@ class Bridge:
         self.config = config
         self.store = store
         self.client = client
-        self.counters: dict[tuple[str, str], int] = {}
+        self.tally = Tally()
         self._reached = reached
-        self._keys: dict[str, KeyState] = {}
-        self._counting = threading.Lock()
+        self._latest: int | None = None
+        self._remembering = threading.Lock()
         self.load(volatile or Volatile())
+
+    @property
+    def counters(self) -> dict[tuple[str, str], int]:
+        """What has been counted, by (what, label)."""
+        return self.tally.counters
 
     # -- receiving -------------------------------------------------------------------------------------------------
 
@@ -99,7 +88,7 @@ class Bridge:
         try:
             self.store.append([admitted])
         except StoreError as error:
-            self.count("refused", "store")
+            self.tally.count("refused", "store")
             log.error("a notification could not be stored", extra={"reason": str(error)})
             return UNAVAILABLE
         self._reached(Point.AFTER_APPEND)
@@ -108,14 +97,19 @@ class Bridge:
     def admit(self, request: Inbound, now: int) -> Answer | Raw:
         """Return what to store, or the answer that refuses it."""
         receiver = self.config.receiver
-        if not authentic(receiver, request.headers):
-            self.count("refused", "credentials")
+        outside = request.door is Door.THOUSANDEYES
+        if outside and not admission.authentic(receiver, request.headers):
+            self.tally.count("refused", "credentials")
             return UNAUTHORIZED
         if request.body is None or len(request.body) > receiver.max_body:
-            self.count("refused", "size")
+            self.tally.count("refused", "size")
             return TOO_LARGE
-        self.count("received", "")
-        return Raw(receiver.source, request.body, now)
+        secrets = self.config.incidents.webhook_secrets
+        if not outside and not admission.signed(secrets, request.headers, request.body):
+            self.tally.count("refused", "signature")
+            return UNAUTHORIZED
+        self.tally.count("received", request.door.value[1:])
+        return Raw(receiver.source if outside else "pagerduty", request.body, now)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -123,205 +117,211 @@ class Bridge:
         """Return when there is something to do, in microseconds: 0 for at once, None for nothing planned."""
         if self.store.has_undecided():
             return 0
-        earliest: int | None = None
-        for name in self.config.keys:
-            due = self.store.next_pending(name)
-            if due is not None:
-                allowed = self._key(name).allowed_at(due, self.config.pagerduty.events_per_minute)
-                earliest = allowed if earliest is None else min(earliest, allowed)
-        return earliest
+        dues = [self.next_send(name) for name in self.config.keys]
+        dues += [chore.next_due(self) for chore in CHORES]
+        return min((due for due in dues if due is not None), default=None)
 
-    def run_due(
-        self,
-        now: int,
-        *,
-        should_stop: Callable[[], bool] = lambda: False,
-        clock: Callable[[], int] | None = None,
-    ) -> int:
-        """Decide upon everything received, then send everything due and allowed; return how much was done.
+    def next_send(self, name: str) -> int | None:
+        """Return when the next event of a key may go."""
+        due = self.store.next_pending(name)
+        return None if due is None else self._key(name).allowed_at(due, self.config.pagerduty.events_per_minute)
 
-        A live caller passes a ``clock``, since a long queue takes real time, and ``should_stop``, asked between tries.
-        """
-        done = 0
-        while decided := self._decide(now):
-            done += decided
-        # One event per key and turn, so that a slow or failing key costs the others one try, not its whole queue.
+    def run_due(self, now: int) -> int:
+        """Decide upon everything received, send everything due and allowed, do the chores; return how much was done."""
+        done = self.decide(now)
+        # One event per key and turn, so that a failing key costs the others one try, not its whole queue.
         names = list(self.config.keys)
-        while names and not should_stop():
-            if clock is not None:
-                now = clock()
-                self._decide(now)
-            names = [name for name in names if self._deliver(name, now)]
+        while names:
+            names = [name for name in names if self.deliver(name, now)]
             done += len(names)
-        return done
+        return done + self.run_chores(now)
+
+    def run_chores(self, now: int) -> int:
+        """Do the regular work that is due; return how much was done."""
+        return sum(chore.run(self, now) for chore in CHORES)
 
     def export(self) -> Volatile:
         """Return what is remembered outside the store."""
-        return Volatile(tuple(self._keys.values()))
+        return self.volatile
 
     def load(self, volatile: Volatile) -> None:
         """Remember ``volatile`` instead of what is remembered now."""
-        self._keys = {state.name: state for state in volatile.keys}
+        self.volatile = volatile
 
     def configure(self, config: Config) -> None:
-        """Use another configuration from now on; alerts keep the route they have taken."""
+        """Use another configuration from now on; alerts keep the route they have taken.
+
+        A key whose secret has changed starts afresh: whatever PagerDuty said was about the old one.
+        """
+        changed = [name for name, secret in config.keys.items() if self.config.keys.get(name) != secret]
         self.config = config
+        for name in changed:
+            self._remember(KeyState(name, self._key(name).recent))
+
+    def remember(self, change: Callable[[Volatile], Volatile]) -> None:
+        """Change what is remembered outside the store; any thread may."""
+        with self._remembering:
+            self.volatile = change(self.volatile)
 
     def key_states(self) -> tuple[KeyState, ...]:
         """Return the state of every configured key."""
         return tuple(self._key(name) for name in self.config.keys)
 
-    def count(self, what: str, label: str, number: int = 1) -> None:
-        """Add to a counter that the metrics show."""
-        with self._counting:
-            self.counters[what, label] = self.counters.get((what, label), 0) + number
+    # -- deciding --------------------------------------------------------------------------------------------------
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    def decide(self, now: int) -> int:
+        """Decide upon everything received; return how many notifications that was."""
+        self._notice(now)
+        done = 0
+        while self.store.has_undecided():
+            self._reached(Point.BEFORE_DECIDE)
+            outcomes = self._decide_batch(now)
+            self._reached(Point.AFTER_DECIDE)
+            for outcome in outcomes:
+                self.tally.count("decided", outcome.value)
+            done += len(outcomes)
+        return done
 
-    def _key(self, name: str) -> KeyState:
-        return self._keys.get(name) or KeyState(name)
+    def _decide_batch(self, now: int) -> list[Outcome]:
+        try:
+            with self.store.transaction():
+                return [self._decide_one(row, raw, now) for row, raw in self.store.undecided(BATCH)]
+        except StoreError:
+            raise
+        except Exception as error:
+            # A fault of ours. One message must not stop all the others, so they go one by one, and this one is kept.
+            log.exception("a decision failed", extra={"reason": f"{type(error).__name__}: {error}"})
+            return [self._decide_alone(row, raw, now) for row, raw in self.store.undecided(BATCH)]
 
-    def _decide(self, now: int) -> int:
-        if not self.store.has_undecided():
-            return 0
-        self._reached(Point.BEFORE_DECIDE)
-        outcomes: list[Outcome] = []
-        with self.store.transaction():
-            rows = self.store.undecided(BATCH)
-            for row, raw in rows:
-                outcomes.append(self._decide_one(row, raw, now))
-        self._reached(Point.AFTER_DECIDE)
-        for outcome in outcomes:
-            self.count("decided", outcome.value)
-        return len(outcomes)
+    def _decide_alone(self, row: int, raw: Raw, now: int) -> Outcome:
+        try:
+            with self.store.transaction():
+                return self._decide_one(row, raw, now)
+        except StoreError:
+            raise
+        except Exception as error:
+            self.store.apply(row, None, Decision(Outcome.DEAD), now, f"{type(error).__name__}: {error}", "fault")
+            self.tally.count("dead", "fault")
+            return Outcome.DEAD
 
     def _decide_one(self, row: int, raw: Raw, now: int) -> Outcome:
+        if raw.source == watch.SOURCE:
+            return self._decide_canary(row, raw, now)
         try:
+            if raw.source == people.SOURCE:
+                return self._decide_incident(row, raw, now)
             message = messages.read(raw.source, raw.body)
         except Unreadable as error:
             log.error("a notification is unreadable", extra={"letter": f"i{row}", "reason": str(error)})
-            self.store.apply(row, None, Decision(Outcome.DEAD), now, str(error))
+            self.store.apply(row, None, Decision(Outcome.DEAD), now, str(error), error.cause)
+            self.tally.count("dead", error.cause)
             return Outcome.DEAD
+        self.tally.observe("decision", (now - raw.received_at) / SECOND)
         decision = self._judge(row, message, now)
         unknown = message.event_type[:100] if decision.outcome is Outcome.UNKNOWN else None
         self.store.apply(row, message, decision, now, unknown)
         return decision.outcome
 
+    def _decide_incident(self, row: int, raw: Raw, now: int) -> Outcome:
+        event = people.read(raw.body)
+        outcome, reason = people.decide(event, self.config)
+        if event.event_id and self.store.seen(people.SOURCE, event.event_type, event.event_id, row):
+            outcome = Outcome.DUPLICATE
+        self.store.settle(row, event.event_type, outcome.value, now, event_id=event.event_id or None, reason=reason)
+        return outcome
+
+    def _decide_canary(self, row: int, raw: Raw, now: int) -> Outcome:
+        hatched = watch.hatch(raw.body, self.config, now)
+        if hatched is not None:
+            self.store.put_alert(hatched[0])
+            self.store.enqueue(hatched[0], hatched[1], now, received_at=raw.received_at)
+        self.store.settle(row, Outcome.CANARY.value, Outcome.CANARY.value, now)
+        return Outcome.CANARY
+
     def _judge(self, row: int, message: InboundMessage, now: int) -> Decision:
-        if message.event_id is not None and self.store.seen(message.source, message.event_id, row):
+        if message.event_id is not None and self.store.seen(message.source, message.kind, message.event_id, row):
             return Decision(Outcome.DUPLICATE)
         alert = None
         if message.kind in (Kind.TRIGGER, Kind.CLEAR):
             alert = self.store.alert(translate.dedup_key(message.source, message.alert_id))
         return decide(alert, message, routing.choose(self.config.routes, message), now, self.config)
 
-    def _deliver(self, name: str, now: int) -> bool:
+    # -- delivering ------------------------------------------------------------------------------------------------
+
+    def deliver(self, name: str, now: int) -> bool:
         """Try the most urgent event of a key; say whether there was one that might go."""
+        secret = self.config.keys.get(name)
         state = self._key(name)
-        if state.allowed_at(now, self.config.pagerduty.events_per_minute) > now:
+        if secret is None or state.allowed_at(now, self.config.pagerduty.events_per_minute) > now:
             return False
         event = self.store.take(name, now)
         if event is None:
             return False
         self.store.begin(event.id)
         self._reached(Point.BEFORE_SEND)
-        status, words, verdict, retry_after = self._send(event, name)
+        exchange = sending.send(self.client, self.config.pagerduty, event, secret.value)
         self._reached(Point.AFTER_SEND)
-        self._record(event, state.tried(now), verdict, status, words, retry_after, now)
-        self.count("tries", verdict.value)
+        consequence = delivery.follow(
+            state.tried(now),
+            exchange,
+            now,
+            self.config.pagerduty,
+            made=event.created_at,
+            attempts=event.attempts + 1,
+            name=f"{event.dedup_key} {event.action}",
+        )
+        self._record(event, exchange, consequence, now)
+        # What was said about a secret that has been replaced meanwhile says nothing about the new one.
+        if self.config.keys.get(name) == secret:
+            self._remember(consequence.state)
         self._reached(Point.AFTER_RECORD)
         return True
 
-    def _send(self, event: Outgoing, name: str) -> tuple[int | None, str | None, Verdict, str | None]:
-        secret = self.config.keys[name].value
-        settings = self.config.pagerduty
-        try:
-            response = self.client.post(
-                settings.events_url,
-                content=translate.with_key(event.body, secret),
-                headers={"Content-Type": "application/json", "User-Agent": "pagedrill-bridge"},
-                timeout=settings.timeout,
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
-            words = f"{type(error).__name__}: {error}"[: delivery.MAX_REASON].replace(secret, "***")
-            return None, words, delivery.classify_error(error), None
-        verdict = delivery.classify(response.status_code)
-        said = None if verdict is Verdict.SENT else delivery.reason(response).replace(secret, "***")
-        return response.status_code, said, verdict, response.headers.get("Retry-After")
-
-    def _record(
-        self,
-        event: Outgoing,
-        state: KeyState,
-        verdict: Verdict,
-        status: int | None,
-        words: str | None,
-        retry_after: str | None,
-        now: int,
-    ) -> None:
-        settings = self.config.pagerduty
-        about = {"key": state.name, "alert": event.dedup_key, "action": event.action, "reason": words}
-        healthy = replace(state, pauses=0, paused_until=0, barred=None, failures=0)
-        if verdict is Verdict.SENT:
-            self._keys[state.name] = healthy
-            self.store.finish(event, "sent", status, None, now)
+    def _record(self, event: Outgoing, exchange: Exchange, consequence: Consequence, now: int) -> None:
+        words = consequence.words or exchange.words
+        tried = Try(now, exchange.verdict.value, exchange.status, words)
+        self.tally.count("tries", exchange.verdict.value)
+        about = {"key": event.key_name, "alert": event.dedup_key, "action": event.action, "reason": words}
+        if consequence.end is None:
+            self.store.postpone(event, consequence.due, tried)
+            log.log(*_LOUD[exchange.verdict], extra=about)
             return
-        if verdict is Verdict.REJECTED:
-            self._keys[state.name] = healthy
-            self._die(event, status, words, now, about)
+        self.store.finish(event, consequence.end, tried, consequence.cause)
+        if consequence.end == "sent":
+            self.tally.observe("delivery", (now - event.received_at) / SECOND, event.action)
             return
-        if verdict is Verdict.THROTTLED:
-            until = now + delivery.pause(state.pauses, retry_after)
-            self._keys[state.name] = replace(state, pauses=state.pauses + 1, paused_until=until, barred=None)
-            self.store.postpone(event.id, until, status, words)
-            log.warning("PagerDuty throttles a key", extra=about)
-            return
-        if verdict is Verdict.BARRED:
-            until = now + delivery.PROBE
-            self._keys[state.name] = replace(state, paused_until=until, barred=words or "barred")
-            self.store.postpone(event.id, until, status, words)
-            log.error("a key is barred, its events are kept and probed every 300 s", extra=about)
-            return
-        if now - event.created_at >= settings.max_age:
-            self._keys[state.name] = state
-            self._die(event, status, f"too old after {event.attempts + 1} tries; {words}", now, about)
-            return
-        delay = delivery.retry_delay(event.attempts + 1, settings.jitter_seed, event.dedup_key, event.action)
-        due = min(now + delay, event.created_at + settings.max_age)
-        if status is None:
-            # No answer at all says nothing about this event and much about the connection: the whole key rests.
-            rest = delivery.retry_delay(state.failures + 1, settings.jitter_seed, state.name)
-            state = replace(state, failures=state.failures + 1, paused_until=now + rest)
-        self._keys[state.name] = state
-        self.store.postpone(event.id, due, status, words)
-        log.warning("an event is tried again later", extra=about)
-
-    def _die(
-        self, event: Outgoing, status: int | None, words: str | None, now: int, about: Mapping[str, object]
-    ) -> None:
-        self.store.finish(event, "dead", status, words, now)
-        self.count("dead", event.action)
+        self.tally.count("dead", consequence.cause or "")
         log.error("an event is dead, see bridge dead-letters", extra={**about, "letter": f"o{event.id}"})
 
+    # -- inside ----------------------------------------------------------------------------------------------------
 
-def authentic(receiver: Receiver, headers: Mapping[str, str]) -> bool:
-    """Say whether a request carries one of the valid secrets; every secret is compared, in constant time."""
-    if receiver.auth == "none":
-        return True
-    name = receiver.header if receiver.auth == "header" else "authorization"
-    given = headers.get(name, "").encode("latin-1", "replace")
-    user_fits = True
-    if receiver.auth != "header":
-        scheme, _, rest = given.partition(b" ")
-        given = rest.strip()
-        if scheme.lower() != receiver.auth.encode():
-            return False
-    if receiver.auth == "basic":
-        try:
-            user, _, given = base64.b64decode(given, validate=True).partition(b":")
-        except binascii.Error:
-            return False
-        user_fits = hmac.compare_digest(user, receiver.username.encode())
-    fits = [hmac.compare_digest(given, secret.value.encode()) for secret in receiver.secrets]
-    return user_fits and any(fits)
+    def _key(self, name: str) -> KeyState:
+        for state in self.volatile.keys:
+            if state.name == name:
+                return state
+        # After a start the pace of the last minute is taken from the store, so that a restart is no way around it.
+        return KeyState(name, self.store.recent_tries(name, self.config.pagerduty.events_per_minute))
+
+    def _remember(self, state: KeyState) -> None:
+        def changed(volatile: Volatile) -> Volatile:
+            others = tuple(known for known in volatile.keys if known.name != state.name)
+            return replace(volatile, keys=(*others, state))
+
+        self.remember(changed)
+
+    def _notice(self, now: int) -> None:
+        """Notice that the clock went back since anything was last written, and forgive what it had put off too far."""
+        latest = self.store.last_moment() if self._latest is None else self._latest
+        if now < latest - SECOND:
+            moved = self.store.clock_went_back(now)
+            log.warning(
+                "the clock went back", extra={"reason": f"{(latest - now) / SECOND:.0f} s, {moved} events moved"}
+            )
+        self._latest = now
+
+
+_LOUD = {
+    Verdict.RETRY: (logging.WARNING, "an event is tried again later"),
+    Verdict.THROTTLED: (logging.WARNING, "PagerDuty throttles a key"),
+    Verdict.BARRED: (logging.ERROR, "a key is barred, its events are kept and probed every 300 s"),
+}

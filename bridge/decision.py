@@ -9,7 +9,8 @@ An alert id stands for one episode, so its life is short and the table small::
     cleared                    superseded, nothing sent    duplicate
 
 A clear is final: a trigger that arrives after it (its first post was lost, the sender tries again minutes later) would
-open an incident that nobody ever resolves. A clear for an unknown alert is still sent as a resolve, because another
+open an incident that nobody ever resolves. It is also final for a trigger planned because a person had resolved the
+incident too early: that one is withdrawn. A clear for an unknown alert is still sent as a resolve, because another
 path may have opened the incident; PagerDuty drops it when there is none.
 
 When the clear arrives before the trigger was ever tried, both are sent in order, so that the record is complete and
@@ -43,6 +44,10 @@ class Outcome(StrEnum):
     TEST = "test"
     UNKNOWN = "unknown"
     DEAD = "dead"
+    LOOKUP = "lookup"
+    NOTED = "noted"
+    RETRIGGER = "retrigger"
+    CANARY = "canary"
 
 
 class Pending(StrEnum):
@@ -65,16 +70,21 @@ class AlertRow:
     opened_at: int | None = None
     cleared_at: int | None = None
     trigger: Pending = Pending.NO
+    resolved_by_person_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """An event to deliver; ``score`` orders the events of one key, smallest first; ``behind`` waits for its trigger."""
+    """An event to deliver, at once or at ``due``.
+
+    ``score`` orders the events of one key, smallest first; ``behind`` waits for the events of its alert before it.
+    """
 
     action: str
     body: str
     score: int
     behind: bool = False
+    due: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +142,8 @@ def _clear(alert: AlertRow | None, message: InboundMessage, route: Route, now: i
     cleared = replace(alert, cleared_at=now)
     if config.pagerduty.coalesce and alert.trigger is Pending.UNTRIED:
         return Decision(Outcome.COALESCED, replace(cleared, trigger=Pending.NO), withdraw=True)
+    send = Send("resolve", body, score("resolve", "", now))
+    if alert.resolved_by_person_at is not None and alert.trigger is Pending.UNTRIED:
+        return Decision(Outcome.RESOLVED, replace(cleared, trigger=Pending.NO), send, withdraw=True)
     behind = alert.trigger is not Pending.NO
-    return Decision(Outcome.RESOLVED, cleared, Send("resolve", body, score("resolve", "", now), behind))
+    return Decision(Outcome.RESOLVED, cleared, replace(send, behind=behind))

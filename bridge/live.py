@@ -1,9 +1,9 @@
-"""The bridge on real time: the only module here that reads the clock, waits and starts threads.
+"""The bridge on real time: the only module here that reads the clock, waits and starts the threads that run it.
 
-Three parties share one store. Web threads admit notifications and wait; the writer gathers whatever waits into one
-transaction, so that one flush to disk serves many senders; the loop lets the bridge decide and deliver whenever it is
-due or nudged. ``SIGTERM`` and ``SIGINT`` stop accepting, finish what was accepted and leave the rest for the next
-start; ``SIGHUP`` reads the configuration again.
+Several parties share one store. Web threads and a writer take notifications in (:mod:`bridge.gate`); one worker
+decides; a few lanes deliver, each its share of the integration keys, so that a key that hangs holds up its own lane and
+nothing else; one worker does the chores. ``SIGTERM`` and ``SIGINT`` stop accepting, finish what was accepted and what
+is being sent, and leave the rest for the next start; ``SIGHUP`` reads the configuration again.
 
 In lockstep the process never reads the clock for a decision: it is told the time through its own listener, and runs
 only when told. That is how a rehearsal on virtual time drives a bridge in another process.
@@ -13,34 +13,37 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import signal
+import socket
 import sqlite3
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 from flask import Flask, Response, request
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from bridge import app as web
-from bridge import metrics
+from bridge.chores import CHORES
 from bridge.config import SECOND, Config
-from bridge.core import ACCEPTED, UNAVAILABLE, Answer, Bridge, Inbound
-from bridge.errors import BridgeProblem, ConfigError
+from bridge.control import Control
+from bridge.core import Bridge
+from bridge.errors import ConfigError
+from bridge.gate import GatheringGate
 from bridge.logs import LineFormatter
-from bridge.store import Raw, SqliteStore
+from bridge.store import FIXED_WAL, open_store
 
 log = logging.getLogger("bridge")
-GATHER = 256
-COMMIT_TIMEOUT = 30.0
-LONGEST_WAIT = 60.0
-FIXED_WAL = (3, 51, 3)
+LONGEST_WAIT = 60 * SECOND
+LANES = 8
+STANDBY = SECOND
+MAX_HEADERS = 32_768
 
 
 def now() -> int:
@@ -48,158 +51,172 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A notification on its way to the disk and the sender waiting for it."""
+class Worker:
+    """A thread that does ``job`` whenever it is due or nudged; the job returns when it wants to run again, if ever."""
 
-    raw: Raw
-    done: threading.Event = field(default_factory=threading.Event)
-    answer: Answer = UNAVAILABLE
-
-
-class LiveGate:
-    """Admits in the caller's thread, stores through the writer, nudges the loop."""
-
-    def __init__(self, bridge: Bridge, nudge: threading.Event, clock: Callable[[], int] = now) -> None:
-        self.bridge = bridge
-        self._clock = clock
-        self._nudge = nudge
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
-        self._writer.start()
-
-    def max_body(self) -> int:
-        """Return the largest body taken, in bytes."""
-        return self.bridge.config.receiver.max_body
-
-    def post(self, request: Inbound) -> Answer:
-        """Return 200 once the notification is on disk, 503 when it cannot be put there."""
-        admitted = self.bridge.admit(request, self._clock())
-        if isinstance(admitted, Answer):
-            return admitted
-        waiting = _Waiting(admitted)
-        self._queue.put(waiting)
-        # A sender told 503 after this wait repeats the notification; should the first be stored after all, the second
-        # is a duplicate.
-        waiting.done.wait(COMMIT_TIMEOUT)
-        return waiting.answer
-
-    def health(self) -> Answer:
-        """Answer 200: the process serves."""
-        return Answer(200, "ok\n")
-
-    def ready(self) -> Answer:
-        """Answer 200 while the writer lives and the store answers, 503 otherwise."""
-        if not self._writer.is_alive():
-            return Answer(503, "the writer has stopped\n")
-        try:
-            self.bridge.store.has_undecided()
-        except (sqlite3.Error, BridgeProblem):
-            return Answer(503, "the store does not answer\n")
-        return Answer(200, "ready\n")
-
-    def metrics(self) -> bytes:
-        """Return the figures in Prometheus' text format."""
-        return metrics.render(self.bridge, self._clock())
-
-    def close(self) -> None:
-        """Store what is still waiting, then stop the writer."""
-        self._queue.put(None)
-        self._writer.join(COMMIT_TIMEOUT)
-
-    def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            last = False
-            while len(batch) < GATHER:
-                try:
-                    more = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                batch.append(more)
-            self._commit(batch)
-            if last:
-                return
-
-    def _commit(self, batch: list[_Waiting]) -> None:
-        answer = ACCEPTED
-        try:
-            self.bridge.store.append([waiting.raw for waiting in batch])
-        except Exception as error:
-            # Whatever it was, the senders must hear that nothing was kept, and the writer must live on.
-            answer = UNAVAILABLE
-            self.bridge.count("refused", "store", len(batch))
-            log.error("notifications could not be stored", extra={"reason": str(error)})
-        for waiting in batch:
-            waiting.answer = answer
-            waiting.done.set()
-        self._nudge.set()
-
-
-class Loop:
-    """Runs the bridge whenever it is due or nudged, until stopped."""
-
-    def __init__(self, bridge: Bridge, nudge: threading.Event) -> None:
-        self.bridge = bridge
-        self.nudge = nudge
-        self.stopping = False
-        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+    def __init__(self, name: str, job: Callable[[], int | None]) -> None:
+        self._job = job
+        self._nudged = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start running."""
         self._thread.start()
 
-    def stop(self, timeout: float) -> None:
-        """Finish the present run, at most ``timeout`` seconds, and stop."""
-        self.stopping = True
-        self.nudge.set()
+    def nudge(self) -> None:
+        """Run now, or once more when running."""
+        self._nudged.set()
+
+    def stop(self) -> None:
+        """Stop after the present run; :meth:`join` waits for that."""
+        self._stopping = True
+        self._nudged.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait until stopped, at most ``timeout`` seconds."""
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self.stopping:
-            self.nudge.clear()
-            wait = LONGEST_WAIT
+        while not self._stopping:
+            self._nudged.clear()
             try:
-                self.bridge.run_due(now(), should_stop=lambda: self.stopping, clock=now)
-                due = self.bridge.next_due()
-                if due is not None:
-                    wait = min(max(due - now(), 0) / SECOND, LONGEST_WAIT)
+                due = self._job()
+                wait = LONGEST_WAIT if due is None else min(max(due - now(), 0), LONGEST_WAIT)
             except Exception as error:
                 # A full disk, say. Everything undone is still in the store; try again a little later.
-                log.error(
-                    "a run failed, trying again in a second", extra={"reason": f"{type(error).__name__}: {error}"}
-                )
-                wait = 1.0
-            self.nudge.wait(wait)
+                reason = f"{type(error).__name__}: {error}"
+                log.error("a run failed, trying again in a second", extra={"reason": reason})
+                wait = SECOND
+            self._nudged.wait(wait / SECOND)
 
 
-def client(config: Config) -> httpx.Client:
-    """Return the client for PagerDuty: verified TLS, explicit timeouts, no proxies from the environment."""
-    verify: ssl.SSLContext = ssl.create_default_context()
-    ca_file = config.pagerduty.ca_file
-    if ca_file is not None:
+class Engine:
+    """Everything that runs a bridge: the worker that decides, the lanes, the chores."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+        self._leading = False
+        self._stopping = False
+        self._decider = Worker("decide", self._decide)
+        self._lanes = [Worker(f"lane-{lane}", lambda lane=lane: self._deliver(lane)) for lane in range(LANES)]  # type: ignore[misc]
+        self._chores = Worker("chores", self._do_chores)
+        self._workers = [self._decider, *self._lanes, self._chores]
+
+    def start(self) -> None:
+        """Start all workers."""
+        for worker in self._workers:
+            worker.start()
+
+    def nudge(self) -> None:
+        """Tell the one who decides that there is something new."""
+        self._decider.nudge()
+
+    def nudge_all(self) -> None:
+        """Tell everybody that anything may have changed."""
+        for worker in self._workers:
+            worker.nudge()
+
+    def stop(self, timeout: float) -> None:
+        """Finish what is being sent, at most ``timeout`` seconds, and stop."""
+        self._stopping = True
+        for worker in self._workers:
+            worker.stop()
+        until = time.monotonic() + timeout
+        for worker in self._workers:
+            worker.join(max(0.0, until - time.monotonic()))
+
+    def _decide(self) -> int | None:
+        leading = self.bridge.store.lead()
+        if leading is not self._leading:
+            self._leading = leading
+            log.info("this bridge decides and delivers now" if leading else "another bridge decides and delivers")
+            self.nudge_all()
+        if not leading:
+            return now() + STANDBY
+        if self.bridge.decide(now()):
+            for worker in (*self._lanes, self._chores):
+                worker.nudge()
+        polling = self.bridge.store.polling
+        return None if polling is None else now() + polling
+
+    def _deliver(self, lane: int) -> int | None:
+        names = list(self.bridge.config.keys)[lane::LANES]
+        # One event per key and turn, so that a failing key costs its neighbours one try, not its whole queue.
+        while names and self._leading and not self._stopping:
+            names = [name for name in names if self.bridge.deliver(name, now())]
+        if not self._leading:
+            return None
+        dues = [self.bridge.next_send(name) for name in list(self.bridge.config.keys)[lane::LANES]]
+        if self.bridge.store.polling is not None:
+            dues.append(now() + 5 * SECOND)
+        return min((due for due in dues if due is not None), default=None)
+
+    def _do_chores(self) -> int | None:
+        if not self._leading:
+            return None
+        if self.bridge.run_chores(now()):
+            self.nudge_all()
+        dues = [chore.next_due(self.bridge) for chore in CHORES]
+        return min((due for due in dues if due is not None), default=None)
+
+
+class Pinned(httpx.BaseTransport):
+    """Carries requests to configured hosts and to no other, and times them."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.hosts: Callable[[], frozenset[str]] = frozenset
+        self.observe: Callable[[str, float], None] = lambda host, seconds: None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry ``request``; raise :class:`httpx.UnsupportedProtocol` when its host is not a configured one."""
+        host = request.url.host
+        if host not in self.hosts():
+            raise httpx.UnsupportedProtocol(f"{host} is not a configured host")
+        began = time.monotonic()
         try:
-            verify = ssl.create_default_context(cafile=str(ca_file))
-        except OSError as error:
-            raise ConfigError(f"pagerduty.ca_file: {ca_file} cannot be used ({error.strerror})") from None
-    return httpx.Client(
-        verify=verify, trust_env=False, follow_redirects=False, timeout=httpx.Timeout(config.pagerduty.timeout)
-    )
+            return self._inner.handle_request(request)
+        finally:
+            self.observe(host, time.monotonic() - began)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._inner.close()
+
+
+def carrier(config: Config) -> Pinned:
+    """Return the transport: verified TLS 1.2 or later, the configured hosts only, no proxies from the environment."""
+    try:
+        verify = ssl.create_default_context(
+            cafile=None if config.pagerduty.ca_file is None else config.pagerduty.ca_file
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"pagerduty.ca_file: {config.pagerduty.ca_file} cannot be used ({error.strerror or error})"
+        ) from None
+    verify.minimum_version = ssl.TLSVersion.TLSv1_2
+    proxy = None if config.proxy is None else httpx.Proxy(config.proxy)
+    pinned = Pinned(httpx.HTTPTransport(verify=verify, trust_env=False, proxy=proxy))
+    pinned.hosts = config.hosts
+    return pinned
+
+
+def client(config: Config, pinned: Pinned) -> httpx.Client:
+    """Return the client: explicit timeouts, no redirects."""
+    return httpx.Client(transport=pinned, trust_env=False, follow_redirects=False, timeout=config.pagerduty.timeout)
 
 
 def log_to_stderr(config: Config) -> None:
     """Send the bridge's log to standard error, one redacted JSON line per event."""
     handler = logging.StreamHandler(sys.stderr)
-    secrets = [secret.value for secret in (*config.keys.values(), *config.receiver.secrets)]
-    handler.setFormatter(LineFormatter(secrets))
-    root = logging.getLogger("bridge")
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    root.propagate = False
-    logging.getLogger("waitress").handlers[:] = [handler]
+    handler.setFormatter(LineFormatter(config.secrets()))
+    for name in ("bridge", "waitress"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+    logging.getLogger("bridge").setLevel(logging.INFO)
+    logging.getLogger("waitress").setLevel(logging.WARNING)
 
 
 def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = False) -> None:
@@ -207,15 +224,21 @@ def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = Fals
     log_to_stderr(config)
     for warning in config.warnings:
         log.warning(warning)
-    if sqlite3.sqlite_version_info < FIXED_WAL:
-        log.info("SQLite before 3.51.3: keep other programs from writing to the store")
-    http = client(config)
-    store = SqliteStore(config.store.path)
+    if config.store.postgresql is None and sqlite3.sqlite_version_info < FIXED_WAL:
+        log.warning(
+            "SQLite %s can damage a store that two programs write: let nothing but the bridge open it for writing",
+            sqlite3.sqlite_version,
+        )
+    pinned = carrier(config)
+    http = client(config, pinned)
+    store = open_store(config.store)
     try:
-        bridge = Bridge(config, store, http)
         if lockstep:
-            _serve_lockstep(config, bridge)
+            _serve_lockstep(config, Bridge(config, store, http))
         else:
+            bridge = Bridge(config, store, http)
+            pinned.hosts = lambda: bridge.config.hosts()
+            pinned.observe = lambda host, seconds: bridge.tally.observe("exchange", seconds, host)
             _serve_live(config, bridge, reload)
     finally:
         store.close()
@@ -223,10 +246,11 @@ def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = Fals
 
 
 def _serve_live(config: Config, bridge: Bridge, reload: Callable[[], Config]) -> None:
-    nudge = threading.Event()
-    gate = LiveGate(bridge, nudge)
-    loop = Loop(bridge, nudge)
-    server = _server(web.wsgi(web.create_app(), gate), config.receiver.host, config.receiver.port, config)
+    engine = Engine(bridge)
+    gate = GatheringGate(bridge, engine.nudge, now)
+    server = _server(web.wsgi(web.create_app(), gate), _listen(config.receiver.host, config.receiver.port), config)
+    control = Control(bridge, engine.nudge_all, now)
+    control_socket = control.listen(config.store)
 
     def reread(signum: int, frame: Any) -> None:
         try:
@@ -235,20 +259,26 @@ def _serve_live(config: Config, bridge: Bridge, reload: Callable[[], Config]) ->
             log.error("the configuration was not reloaded", extra={"reason": str(error)})
             return
         log_to_stderr(fresh)
-        bridge.configure(fresh)
-        nudge.set()
+        for warning in fresh.warnings:
+            log.warning(warning)
+        bridge.configure(replace(fresh, store=replace(fresh.store, path=config.store.path)))
+        engine.nudge_all()
         log.info("the configuration was reloaded; listener, store and connection settings need a restart")
 
     _stop_on_signals()
     signal.signal(signal.SIGHUP, reread)
-    loop.start()
+    engine.start()
+    if control_socket is not None:
+        admin = _server(control.application(), control_socket, config)
+        threading.Thread(target=admin.run, name="control", daemon=True).start()
     _announce("listening", server, config.receiver.host, web.WEBHOOK_PATH)
     try:
         server.run()
     finally:
         server.close()
         gate.close()
-        loop.stop(config.pagerduty.timeout * 4)
+        engine.stop(config.pagerduty.timeout * 4)
+        control.close()
         log.info("stopped")
 
 
@@ -282,8 +312,8 @@ class Lockstep:
 def _serve_lockstep(config: Config, bridge: Bridge) -> None:
     lockstep = Lockstep(bridge)
     gate = web.DirectGate(bridge, lambda: lockstep.now)
-    server = _server(web.wsgi(web.create_app(), gate), config.receiver.host, config.receiver.port, config)
-    admin = _server(lockstep.application(), "127.0.0.1", 0, config)
+    server = _server(web.wsgi(web.create_app(), gate), _listen(config.receiver.host, config.receiver.port), config)
+    admin = _server(lockstep.application(), _listen("127.0.0.1", 0), config)
     threading.Thread(target=admin.run, name="lockstep", daemon=True).start()
     _stop_on_signals()
     _announce("listening", server, config.receiver.host, web.WEBHOOK_PATH)
@@ -294,34 +324,64 @@ def _serve_lockstep(config: Config, bridge: Bridge) -> None:
         server.close()
 
 
-def _server(application: Any, host: str, port: int, config: Config) -> Any:
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection on which a request may not take for ever to arrive, however lively it trickles."""
+
+    began = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes in; a request that is older than the idle time counts as idle, so that it is closed."""
+        if self.request is None:
+            self.began = time.time()
+        done: bool = super().received(data)
+        if self.request is not None and time.time() - self.began > self.adj.channel_timeout:
+            self.last_activity = 0
+        return done
+
+
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        return create_server(
-            application,
-            map={},
-            host=host,
-            port=port,
-            threads=16,
-            ident="bridge",
-            max_request_body_size=config.receiver.max_body + 2,
-            channel_timeout=60,
-            connection_limit=500,
-            clear_untrusted_proxy_headers=True,
-        )
-    except (OSError, ValueError) as error:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError, UnicodeError) as error:
         raise ConfigError(f"receiver.listen: {host}:{port} cannot be listened on ({error})") from None
+
+
+def _server(application: Any, bound: socket.socket, config: Config) -> Any:
+    receiver = config.receiver
+    server = create_server(
+        application,
+        map={},
+        sockets=[bound],
+        threads=receiver.threads,
+        ident="bridge",
+        max_request_body_size=receiver.max_body + 2,
+        max_request_header_size=MAX_HEADERS,
+        channel_timeout=receiver.idle,
+        cleanup_interval=max(1, min(10, receiver.idle // 2)),
+        connection_limit=receiver.connections,
+        asyncore_use_poll=True,
+        log_socket_errors=False,
+        clear_untrusted_proxy_headers=True,
+    )
+    server.channel_class = _Channel
+    return server
 
 
 def _announce(what: str, server: Any, host: str, path: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     word = "listening on" if what == "listening" else f"{what} on"
-    sys.stdout.write(f"bridge {word} http://{shown}:{server.effective_port}{path}\n")
+    sys.stdout.write(f"bridge {word} http://{shown}:{server.socket.getsockname()[1]}{path}\n")
     sys.stdout.flush()
 
 
 def _stop_on_signals() -> None:
+    stopping: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)
+
     def stop(signum: int, frame: Any) -> None:
+        for which in stopping:
+            signal.signal(which, signal.SIG_IGN)
         raise SystemExit(0)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for which in stopping:
+        signal.signal(which, stop)

@@ -5,20 +5,31 @@ The bridge itself only counts in a dictionary, so a bridge is as cheap to make a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from bridge import records
 from bridge.config import SECOND
 from bridge.core import Bridge
+from bridge.tally import BOUNDS
 
-_COUNTERS = {
-    "received": ("bridge_received", "Notifications admitted.", ""),
+#: What is counted -> name, text, label.
+COUNTERS = {
+    "received": ("bridge_received", "Notifications admitted, by the door they came in by.", "door"),
     "refused": ("bridge_refused", "Requests refused, by reason.", "reason"),
     "decided": ("bridge_decided", "Notifications decided upon, by outcome.", "outcome"),
     "tries": ("bridge_tries", "Events tried, by verdict.", "verdict"),
-    "dead": ("bridge_dead", "Events given up, by action.", "action"),
+    "dead": ("bridge_dead", "Notifications and events given up, by cause.", "cause"),
+    "forgotten": ("bridge_forgotten", "Rows deleted because their retention is over.", ""),
+}
+HISTOGRAMS = {
+    "accept": ("bridge_accept_seconds", "From a request to its commit.", ""),
+    "decision": ("bridge_decision_seconds", "From the commit of a notification to the decision about it.", ""),
+    "delivery": ("bridge_delivery_seconds", "From a notification to PagerDuty's acceptance of its event.", "action"),
+    "exchange": ("bridge_exchange_seconds", "Requests of the bridge, by host.", "host"),
 }
 
 
@@ -28,23 +39,40 @@ class _Collector:
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        counted = sorted(self._bridge.counters.copy().items())
-        for what, (name, text, label) in _COUNTERS.items():
+        counters, histograms = self._bridge.tally.snapshot()
+        for what, (name, text, label) in COUNTERS.items():
             family = CounterMetricFamily(name, text, labels=[label] if label else [])
-            for (kind, value), number in counted:
+            for (kind, value), number in counters.items():
                 if kind == what:
                     family.add_metric([value] if label else [], number)
             yield family
-        figures = self._bridge.store.counts()
-        yield GaugeMetricFamily("bridge_undecided", "Notifications nobody decided upon yet.", figures["undecided"])
-        yield GaugeMetricFamily("bridge_unreadable", "Unreadable notifications kept.", figures["unreadable"])
+        for what, (name, text, label) in HISTOGRAMS.items():
+            shown = HistogramMetricFamily(name, text, labels=[label] if label else [])
+            for (kind, value), histogram in histograms.items():
+                if kind == what:
+                    below = list(itertools.accumulate(histogram.counts))
+                    names = [*(str(float(bound)) for bound in BOUNDS), "+Inf"]
+                    buckets = list(zip(names, below, strict=True))
+                    shown.add_metric([value] if label else [], buckets, histogram.total)
+            yield shown
+        yield from self._store()
+        yield from self._keys()
+
+    def _store(self) -> Iterator[Metric]:
+        figures = records.figures(self._bridge.store)
+        yield GaugeMetricFamily("bridge_undecided", "Notifications nobody decided upon yet.", figures.undecided)
+        yield GaugeMetricFamily("bridge_unreadable", "Unreadable notifications kept.", figures.unreadable)
+        yield GaugeMetricFamily("bridge_open_alerts", "Alerts triggered and not cleared.", figures.open_alerts)
         queue = GaugeMetricFamily("bridge_queue", "Events by key and state.", labels=["key", "state"])
-        for key, state, number in figures["queue"]:
-            queue.add_metric([key, state], number)
+        for one in figures.queues:
+            queue.add_metric([one.key, one.state], one.number)
         yield queue
-        oldest = figures["oldest"]
-        age = 0 if oldest is None else max(0, self._now - oldest) // SECOND
+        age = self._age(figures.oldest_pending)
         yield GaugeMetricFamily("bridge_oldest_pending_seconds", "Age of the oldest event not delivered yet.", age)
+        age = self._age(figures.undecided_since)
+        yield GaugeMetricFamily("bridge_oldest_undecided_seconds", "Age of the oldest notification undecided.", age)
+
+    def _keys(self) -> Iterator[Metric]:
         barred = GaugeMetricFamily("bridge_key_barred", "1 while a key is refused by PagerDuty.", labels=["key"])
         paused = GaugeMetricFamily("bridge_key_paused", "1 while a key is paused.", labels=["key"])
         for key_state in self._bridge.key_states():
@@ -52,6 +80,9 @@ class _Collector:
             paused.add_metric([key_state.name], int(key_state.paused_until > self._now))
         yield barred
         yield paused
+
+    def _age(self, since: int | None) -> float:
+        return 0.0 if since is None else max(0, self._now - since) / SECOND
 
 
 def render(bridge: Bridge, now: int) -> bytes:

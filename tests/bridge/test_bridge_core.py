@@ -10,7 +10,7 @@ from bridge_rig import KEY, NOW, SECOND, TWO_KEYS, Crash, Rig, config, payload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge import app
+from bridge import app, records
 from bridge.core import Point
 from bridge.store import SqliteStore
 
@@ -87,7 +87,7 @@ def test_unreadable_notifications_are_kept(body: bytes) -> None:
     rig = Rig()
     assert rig.post(body) == 200
     rig.bridge.run_due(NOW)
-    assert rig.store.counts()["unreadable"] == 1
+    assert records.figures(rig.store).unreadable == 1
     assert rig.pagerduty.events == []
 
 
@@ -216,7 +216,7 @@ def test_the_application_answers_what_the_bridge_says() -> None:
         assert client.get("/thousandeyes").status_code == 405
         assert client.get("/else").status_code == 404
         assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
-        assert "bridge_received_total 2.0" in client.get("/metrics").text
+        assert 'bridge_received_total{door="thousandeyes"} 2.0' in client.get("/metrics").text
 
 
 def test_a_store_that_fails_answers_503() -> None:

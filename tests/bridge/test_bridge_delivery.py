@@ -8,44 +8,50 @@ from bridge_rig import NOW, SECOND, TWO_KEYS, Rig, config, payload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge import delivery
+from bridge import delivery, records
 from bridge.delivery import KeyState, Verdict
 
 
-@pytest.mark.parametrize("status", range(100, 600))
-def test_every_status_has_its_verdict(status: int) -> None:
+def test_every_status_has_its_verdict() -> None:
     """Only 202 is an acceptance; refusals for good are the other 4xx; everything else is tried again."""
     special = {202: "sent", 401: "barred", 403: "barred", 408: "retry", 425: "retry", 429: "throttled"}
-    expected = special.get(status, "rejected" if 400 <= status < 500 else "retry")
-    assert delivery.classify(status) == expected
+    for status in range(100, 600):
+        expected = special.get(status, "rejected" if 400 <= status < 500 else "retry")
+        assert delivery.classify(status) == expected, status
+
+
+def every(kind: type[Exception]) -> list[type[Exception]]:
+    return [kind, *(deeper for inner in kind.__subclasses__() for deeper in every(inner))]
 
 
 TRANSPORT = [
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.ReadError,
-    httpx.ReadTimeout,
-    httpx.WriteError,
-    httpx.WriteTimeout,
-    httpx.PoolTimeout,
-    httpx.CloseError,
-    httpx.RemoteProtocolError,
-    httpx.LocalProtocolError,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.DecodingError,
-    httpx.TooManyRedirects,
+    kind
+    for root in (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError)
+    for kind in every(root)
+    if kind.__module__ in ("httpx", "builtins", "ssl") and kind is not ssl.SSLCertVerificationError
 ]
 
 
+def broken(kind: type[Exception]) -> Exception:
+    """Return an error of a kind, however it wants to be made."""
+    request = httpx.Request("POST", "https://events.example.com")
+    for arguments in (("broken",), (), ("broken", request), (5, "broken")):
+        for named in ({}, {"request": request, "response": httpx.Response(500)}, {"request": request}):
+            try:
+                return kind(*arguments, **named)
+            except TypeError:
+                continue
+    raise AssertionError(kind)
+
+
 @pytest.mark.parametrize("kind", TRANSPORT)
-def test_transport_errors_are_tried_again(kind: type[httpx.RequestError]) -> None:
+def test_transport_errors_are_tried_again(kind: type[Exception]) -> None:
     """No answer never kills an event."""
     rig = Rig()
     rig.post(payload("TRIGGER"))
 
     def fail(event: object) -> httpx.Response:
-        raise kind("broken")
+        raise broken(kind)
 
     rig.pagerduty.answer = fail
     assert rig.bridge.run_due(NOW) == 2
@@ -71,13 +77,59 @@ def test_delays_stay_within_a_fifth_of_the_schedule(attempts: int, seed: int, ke
     assert delay == delivery.retry_delay(attempts, seed, key)
 
 
+@pytest.mark.parametrize(("pauses", "seconds"), [(0, 30), (1, 60), (2, 120), (3, 240), (4, 300), (99, 300)])
+def test_throttling_pauses_grow_from_half_a_minute_to_five(pauses: int, seconds: int) -> None:
+    """Each 429 in a row doubles the pause, up to five minutes."""
+    assert delivery.pause(pauses) == seconds * SECOND
+
+
 @pytest.mark.parametrize(
-    ("pauses", "header", "seconds"),
-    [(0, None, 30), (1, None, 60), (9, None, 300), (0, "45", 45), (0, "9999", 300), (0, "5", 30), (0, "x²", 30)],
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("45", 45),
+        (" 45 ", 45),
+        ("x²", 0),
+        ("-5", 0),
+        ("1.5", 0),
+        ("9" * 40, 999_999_999),
+        ("Tue, 03 Feb 2026 04:06:30 GMT", 90),
+        ("Tue, 03 Feb 2026 04:06:30", 90),
+        ("Tue, 03 Feb 2026 05:06:30 +0100", 90),
+        ("Tue, 03 Feb 2026 04:00:00 GMT", 0),
+        ("Tue, 33 Feb 2026 04:00:00 GMT", 0),
+    ],
 )
-def test_throttling_pauses_between_half_a_minute_and_five(pauses: int, header: str | None, seconds: int) -> None:
-    """Retry-After counts between the growing minimum and five minutes."""
-    assert delivery.pause(pauses, header) == seconds * SECOND
+def test_retry_after_is_read_in_both_forms(header: str | None, seconds: int) -> None:
+    """Seconds or a date; anything else asks for nothing."""
+    assert delivery.wait_asked(header, NOW) == seconds * SECOND
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "least", "most"),
+    [
+        (429, "45", 45, 45),
+        (429, "9999", 300, 300),
+        (429, "5", 30, 30),
+        (503, "45", 45, 45),
+        (503, "Tue, 03 Feb 2026 04:06:30 GMT", 90, 90),
+        (503, "9999", 300, 300),
+        (503, None, 0.8, 1.2),
+    ],
+)
+def test_retry_after_lengthens_a_pause_up_to_five_minutes(
+    status: int, header: str | None, least: float, most: float
+) -> None:
+    """What the header asks for counts for throttling and for errors alike."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    headers = {} if header is None else {"Retry-After": header}
+    rig.pagerduty.answer = lambda event: httpx.Response(status, headers=headers)
+    rig.bridge.run_due(NOW)
+    due = rig.bridge.next_due()
+    assert due is not None
+    assert least <= (due - NOW) / SECOND <= most
 
 
 @given(st.lists(st.integers(0, 90 * SECOND), max_size=60), st.integers(1, 20))
@@ -133,7 +185,7 @@ def test_an_event_dies_of_age_and_not_before() -> None:
         last = due
         assert rig.bridge.run_due(due) > 0
     assert last == NOW + 24 * 3600 * SECOND
-    assert rig.store.counts()["queue"] == [("ops", "dead", 1)]
+    assert [(q.key, q.state, q.number) for q in records.figures(rig.store).queues] == [("ops", "dead", 1)]
 
 
 def test_resolves_go_first_then_severity() -> None:

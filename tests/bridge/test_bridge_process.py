@@ -99,7 +99,8 @@ def test_commands_say_what_is_wrong_in_one_line(document: Path) -> None:
         result = run(*arguments)
         assert (result.returncode, result.stdout, result.stderr.count("\n")) == (1, "", 1)
     assert run("check").returncode == 2
-    assert run("check", "--config", str(document)).returncode == 0
+    assert run("check", "--offline", "--config", str(document)).returncode == 0
+    assert "ConnectError" in run("check", "--config", str(document)).stdout
 
 
 def test_the_running_bridge_loads_a_listed_set_of_modules() -> None:
