@@ -8,7 +8,8 @@ written as one (``localhost`` or a loopback address), so that no name is ever lo
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 
 import httpx
 
@@ -22,10 +23,15 @@ def is_loopback(host: str) -> bool:
 
 
 class Fence(httpx.BaseTransport):
-    """Passes requests on to ``network`` if they go to this machine or to one of the ``allowed`` hosts."""
+    """Passes requests on to the network if they go to this machine or to one of the ``allowed`` hosts.
 
-    def __init__(self, network: httpx.BaseTransport, allowed: Collection[str] = ()) -> None:
-        self._network = network
+    ``network`` makes the transport when it is first needed, since most worlds send nothing.
+    """
+
+    def __init__(self, network: Callable[[], httpx.BaseTransport], allowed: Collection[str] = ()) -> None:
+        self._make = network
+        self._made: httpx.BaseTransport | None = None
+        self._making = threading.Lock()
         self._allowed = frozenset(host.lower() for host in allowed)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -36,8 +42,11 @@ class Fence(httpx.BaseTransport):
                 f"nothing was sent to {host}: it is not this machine, and --allow-host does not name it",
                 request=request,
             )
-        return self._network.handle_request(request)
+        with self._making:
+            network = self._made = self._made or self._make()
+        return network.handle_request(request)
 
     def close(self) -> None:
         """Close the network."""
-        self._network.close()
+        if self._made is not None:
+            self._made.close()

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from simulators.engine import ids
 from simulators.engine.draft import Draft
@@ -49,9 +50,22 @@ class Dialect(Protocol):
         """Headers of every answer."""
 
 
+class Route(Rule):
+    """A rule that learns to build URLs when it first has to: nobody here does, and it is nine tenths of its cost."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        eager = super()._compile_builder
+
+        def build(rule: Rule, **values: Any) -> tuple[str, str]:
+            return eager(append_unknown)(rule, **values)
+
+        return build
+
+
 def vendor_app(name: str, dialect: Dialect) -> Flask:
     """Return an application without routes whose every refusal speaks ``dialect``."""
     app = Flask(name, static_folder=None)
+    app.url_rule_class = Route
     app.url_map.strict_slashes = False
     http_errors: dict[int, Callable[[], Refused]] = {
         404: dialect.not_found,

@@ -325,7 +325,7 @@ def test_anything_else_is_elsewhere(host: str) -> None:
 )
 def test_nothing_leaves_but_to_loopback_and_to_hosts_somebody_named(url: str, passes: bool) -> None:
     """Everything else fails as if it could not be reached, and the reason says how to allow it."""
-    fence = Fence(httpx.MockTransport(lambda request: httpx.Response(204)), ["Hooks.example.org"])
+    fence = Fence(lambda: httpx.MockTransport(lambda request: httpx.Response(204)), ["Hooks.example.org"])
     with httpx.Client(transport=fence) as client:
         if passes:
             assert client.post(url).status_code == 204
