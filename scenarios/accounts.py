@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from faker import Faker
-
-from simulators.engine import ids
+from simulators.engine import ids, instants
 
 ROUTING_KEY = "0123456789abcdef0123456789abcdef"
 SERVICE = "PSVC001"
@@ -21,6 +19,7 @@ POLICY = "PEP0001"
 SCHEDULE = "PSCH001"
 INTEGRATION = "PINT001"
 API_KEY = "pd-rehearsal-key-001"
+SCHEDULED = "2026-01-05T09:00:00Z"
 
 #: Contact method type -> the kind of address it takes.
 PHONES = ("sms_contact_method", "phone_contact_method")
@@ -166,9 +165,14 @@ def layer(users: Sequence[str], *, start: str, hours: int = 168, zone: str = "UT
     }
 
 
-def seeded(seed: int) -> dict[str, Any]:
-    """Return an account of three people named by Faker: two share a weekly schedule, the third is level 2."""
-    fake = Faker("en_US")
+def seeded(seed: int, *, now: int | None = None) -> dict[str, Any]:
+    """Return an account of three people named by Faker: two share a weekly schedule, the third is level 2.
+
+    The schedule begins early in 2026, or at ``now`` (microseconds UTC) if that is earlier.
+    """
+    from faker import Faker  # slow to load, and nothing else here needs it
+
+    fake = Faker("en_US", providers=["faker.providers.person"])
     fake.seed_instance(seed)
     humans = []
     for place in range(3):
@@ -182,6 +186,7 @@ def seeded(seed: int) -> dict[str, Any]:
             Reach("phone_contact_method", number, 5),
         )
         humans.append(Human(f"PUSR00{place + 1}", name, f"{handle}@example.com", reaches))
-    primary = layer([humans[0].id, humans[1].id], start="2026-01-05T09:00:00Z")
+    begin = min(SCHEDULED, SCHEDULED if now is None else instants.iso(now))
+    primary = layer([humans[0].id, humans[1].id], start=begin)
     levels = ([_reference("schedule", SCHEDULE)], [_reference("user", humans[2].id)])
     return account(humans, levels=levels, delay=15, loops=1, schedules=(primary,), service="Shop frontend")

@@ -1,18 +1,53 @@
-"""The command ``pagedrill``: rehearse an outage and print what happened."""
+"""The command ``pagedrill``: rehearse an outage and print what happened, or serve the simulators.
+
+What a command needs is loaded when it runs. Exit codes: 0 done, 1 it could not be done, 2 wrong usage; either is one
+line on standard error.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.report import Report, to_html, to_json
-from simulators.engine import instants, timeline
+from scenarios.serve_command import serve
+
+if TYPE_CHECKING:
+    from scenarios.report import Report
 
 VERSION_MESSAGE = "%(prog)s %(version)s"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Let a usage error be one line that names the help, instead of the usage above it."""
+    try:
+        yield
+    except click.UsageError as error:
+        if error.ctx is None or error.format_message() == error.ctx.get_help():
+            raise
+        words = error.format_message().rstrip(".")
+        raise click.UsageError(f"{words} (see {error.ctx.command_path} --help)") from None
+
+
+class Commands(click.Group):
+    """A group whose errors are one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments."""
+        with _in_one_line():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pagedrill", prog_name="pagedrill", message=VERSION_MESSAGE)
 def main() -> None:
     """Rehearse the path from a failing ThousandEyes test to a human being woken by PagerDuty."""
@@ -40,6 +75,7 @@ def rehearse(
     """Play a sample outage on virtual time and print who was notified when, how and why."""
     from scenarios.outages import OUTAGES
     from scenarios.rehearsal import rehearse as play
+    from scenarios.report import to_html, to_json
     from scenarios.stage import Wiring
 
     if listing:
@@ -61,6 +97,8 @@ def rehearse(
 
 def text(report: Report) -> str:
     """Return the report for a terminal."""
+    from simulators.engine import instants, timeline
+
     width = max(len(figure.name) for figure in report.figures)
     figures = "".join(f"  {figure.name:<{width}}  {figure.spelled}\n" for figure in report.figures)
     return (
@@ -68,3 +106,6 @@ def text(report: Report) -> str:
         f"{instants.iso(report.started)} to {instants.iso(report.ended)}, virtual time\n\n"
         f"{timeline.as_text(report.lines)}\n{figures}\nNext: {report.next_step}\n"
     )
+
+
+main.add_command(serve)
