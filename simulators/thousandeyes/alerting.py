@@ -1,23 +1,27 @@
 """From violating locations to an alert: one step function, and a way to skip the rounds that cannot matter.
 
 :func:`step` is the whole of the vendor's "X of Y rounds, at least N locations, any or the same" logic for one round.
-It serves both paths: :func:`naive` calls it for every round and is the oracle of the tests; :func:`advance` cuts time
-where anything can change, asks each location's signal for bounds instead of values, and jumps to the end of a span once
-the state repeats, because constant input at a fixed point cannot change.
+It serves both paths: :func:`naive` calls it for every round and is the oracle of the tests; :func:`advance` asks each
+location's signal for a verdict over as many rounds as it can tell at once, and jumps to the end of a span once the
+state repeats, because constant input at a fixed point cannot change.
 
 A trigger needs the newest round to violate, and history restarts at a clear; without these two, old history would raise
-an alert again that no location supports.
+an alert again that no location supports. A round in which a location's data are withheld (a suppression window) shifts
+a round without violation into history and leaves an alert alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from simulators.thousandeyes.expression import Maybe
 
-#: Spans of undecided rounds shorter than this are evaluated round by round.
+#: Spans of undecided rounds not longer than this are evaluated round by round.
 SHORT = 8
+#: A round that never comes.
+NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +81,20 @@ IDLE = State()
 
 
 def step(
-    config: Config, state: State, violating: tuple[str, ...], participating: tuple[str, ...]
+    config: Config,
+    state: State,
+    violating: tuple[str, ...],
+    participating: tuple[str, ...],
+    withheld: tuple[str, ...] = (),
 ) -> tuple[State, Event | None]:
     """Return the state after one more round and what happened in it.
 
-    ``violating`` is a part of ``participating``; both are in the test's order of agents.
+    ``violating`` and ``withheld`` (whose data of this round are not looked at) are parts of ``participating`` and have
+    nothing in common; all are in the test's order of locations.
     """
     needed = config.threshold(len(participating))
     if state.active is not None:
-        enough = len(violating) >= needed if config.clear_below_minimum else bool(violating)
-        if not enough:
-            return IDLE, Cleared(state.active)
-        if violating == state.active:
-            return state, None
-        joined = tuple(name for name in violating if name not in state.active)
-        left = tuple(name for name in state.active if name not in violating)
-        return State((), violating), Changed(joined, left)
+        return _while_active(config, state.active, needed, violating, participating, withheld)
     mask = (1 << config.out_of) - 1
     past = dict(state.history)
     if config.mode == "exact":
@@ -108,98 +110,178 @@ def step(
     return State(tuple((name, bits) for name, bits in newest.items() if bits)), None
 
 
+def _while_active(
+    config: Config,
+    active: tuple[str, ...],
+    needed: int,
+    violating: tuple[str, ...],
+    participating: tuple[str, ...],
+    withheld: tuple[str, ...],
+) -> tuple[State, Event | None]:
+    """Let locations join and leave; those whose data are withheld stay as they were."""
+    now = violating
+    if withheld:
+        now = tuple(name for name in participating if name in violating or (name in withheld and name in active))
+    few = config.clear_below_minimum and not withheld and len(now) < needed
+    if not now or few:
+        return IDLE, Cleared(active)
+    if now == active:
+        return State((), active), None
+    joined = tuple(name for name in now if name not in active)
+    left = tuple(name for name in active if name not in now)
+    return State((), now), Changed(joined, left) if joined or left else None
+
+
+# -- many rounds -------------------------------------------------------------------------------------------------------
+
+
+class Standing(StrEnum):
+    """What a round of a location counts for."""
+
+    COUNTED = "counted"
+    ABSENT = "absent"  # it takes no part, as if the rule left it out (local problems)
+    WITHHELD = "withheld"  # it takes part, but its data are not looked at (suppression)
+
+
+def _counted(number: int) -> Standing:
+    return Standing.COUNTED
+
+
+def _for_ever(number: int) -> int:
+    return NEVER
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One location's verdicts: exact for a round, three-valued for a span of rounds (both ends included).
 
-    ``cuts`` lists the rounds at which a new regime begins; ``over`` is only asked within one regime.
+    ``until`` returns the last round of the regime a round is in; ``over`` is only asked within one regime, and the
+    ``standing`` is the same throughout it.
     """
 
     name: str
     at: Callable[[int], bool]
     over: Callable[[int, int], Maybe]
-    cuts: tuple[int, ...] = ()
+    until: Callable[[int], int] = _for_ever
+    standing: Callable[[int], Standing] = _counted
+
+    def violates(self, number: int) -> bool:
+        """Return whether the location counts as violating in a round."""
+        return self.standing(number) is Standing.COUNTED and self.at(number)
 
 
-def runs(signal: Signal, first: int, last: int) -> list[tuple[int, bool]]:
-    """Return the verdicts of rounds ``first`` to ``last`` as (first round, violates) runs."""
-    starts = [first, *(cut for cut in signal.cuts if first < cut <= last)]
-    found: list[tuple[int, bool]] = []
+@dataclass(slots=True)
+class Effort:
+    """How many verdicts were asked for: of single ``rounds`` that could not be told otherwise, and of ``spans``.
 
-    def add(start: int, verdict: bool) -> None:
-        if not found or found[-1][1] is not verdict:
-            found.append((start, verdict))
+    At ``limit`` :func:`advance` stops early.
+    """
 
-    def visit(start: int, end: int) -> None:
-        verdict = signal.over(start, end)
-        if verdict is not Maybe.MAYBE:
-            add(start, verdict is Maybe.YES)
-        elif end - start < SHORT:
-            for number in range(start, end + 1):
-                add(number, signal.at(number))
-        else:
-            middle = (start + end) // 2
-            visit(start, middle)
-            visit(middle + 1, end)
+    limit: int = NEVER
+    rounds: int = 0
+    spans: int = 0
 
-    for start, following in zip(starts, [*starts[1:], last + 1], strict=True):
-        visit(start, following - 1)
-    return found
+
+class _Runner:
+    """Runs along one signal: ``violates`` and ``standing`` hold from the round it last looked at up to ``last``.
+
+    It tries the whole regime at once. Where that is undecided it tries a quarter, and so on down to :data:`SHORT`
+    rounds, which are asked one by one; after every success it dares four times as much.
+    """
+
+    __slots__ = ("_effort", "_regime", "_single", "_width", "last", "signal", "standing", "violates")
+
+    def __init__(self, signal: Signal, effort: Effort) -> None:
+        self.signal = signal
+        self.last = -NEVER
+        self.violates = False
+        self.standing = Standing.COUNTED
+        self._effort = effort
+        self._regime = -NEVER
+        self._single = -NEVER
+        self._width = NEVER
+
+    def look(self, number: int, horizon: int) -> None:
+        """Find out about round ``number`` and as many after it as can be told, up to ``horizon``."""
+        signal, effort = self.signal, self._effort
+        if number > self._regime:
+            self._regime = signal.until(number)
+            self.standing = signal.standing(number)
+            self._width = NEVER
+            self._single = -NEVER
+        if self.standing is not Standing.COUNTED:
+            self.violates, self.last = False, self._regime
+            return
+        while number > self._single:
+            end = min(number + self._width - 1, self._regime, horizon)
+            effort.spans += 1
+            verdict = signal.over(number, end)
+            if verdict is not Maybe.MAYBE:
+                self.violates, self.last = verdict is Maybe.YES, end
+                self._width *= 4
+                return
+            width = end - number + 1
+            if width <= SHORT:
+                self._single = end
+            self._width = max(width // 4, SHORT)
+        effort.rounds += 1
+        self.violates, self.last = signal.at(number), number
 
 
 def advance(
-    config: Config, state: State, signals: Sequence[Signal], first: int, last: int
+    config: Config, state: State, signals: Sequence[Signal], first: int, last: int, effort: Effort | None = None
 ) -> tuple[State, int, Event | None]:
     """Evaluate rounds ``first`` to ``last`` up to the first event.
 
-    Returns the state, the last round that was evaluated, and the event (``None`` when the span passed quietly). The
-    span is looked at in growing pieces, so that an event soon costs little.
+    Returns the state, the last round that was evaluated, and the event (``None`` when the span passed quietly, or when
+    the ``effort`` was spent).
     """
-    participating = tuple(signal.name for signal in signals)
-    start, width = first, 64
-    while start <= last:
-        end = min(start + width - 1, last)
-        width *= 4
-        verdicts = [runs(signal, start, end) for signal in signals]
-        edges = sorted({begin for entries in verdicts for begin, _ in entries} | {start})
-        places = [0] * len(signals)
-        for edge, following in zip(edges, [*edges[1:], end + 1], strict=True):
-            violating = []
-            for index, entries in enumerate(verdicts):
-                while places[index] + 1 < len(entries) and entries[places[index] + 1][0] <= edge:
-                    places[index] += 1
-                if entries[places[index]][1]:
-                    violating.append(participating[index])
-            names = tuple(violating)
-            for number in range(edge, following):
-                after, event = step(config, state, names, participating)
-                if event is not None:
-                    return after, number, event
-                if after == state:
-                    break
-                state = after
-        start = end + 1
+    spent = Effort() if effort is None else effort
+    runners = [_Runner(signal, spent) for signal in signals]
+    number = first
+    while number <= last:
+        end = last
+        for runner in runners:
+            if runner.last < number:
+                runner.look(number, last)
+            if runner.last < end:
+                end = runner.last
+        state, stopped, event = _constant(config, state, runners, number, end)
+        if event is not None:
+            return state, stopped, event
+        if spent.rounds + spent.spans >= spent.limit:
+            return state, end, None
+        number = end + 1
     return state, last, None
 
 
-def unseen(config: Config, state: State, rounds: int) -> State:
-    """Return the state after ``rounds`` that nobody looks at: an alert goes on, otherwise none of them violates."""
-    if state.active is not None:
-        return state
-    mask = (1 << config.out_of) - 1
-    shift = min(rounds, config.out_of)
-    shifted = ((name, bits << shift & mask) for name, bits in state.history)
-    return State(tuple((name, bits) for name, bits in shifted if bits))
+def _constant(
+    config: Config, state: State, runners: Sequence[_Runner], first: int, last: int
+) -> tuple[State, int, Event | None]:
+    """Step through rounds in which nothing changes, until the state repeats."""
+    violating = tuple(runner.signal.name for runner in runners if runner.violates)
+    participating = tuple(runner.signal.name for runner in runners if runner.standing is not Standing.ABSENT)
+    withheld = tuple(runner.signal.name for runner in runners if runner.standing is Standing.WITHHELD)
+    for number in range(first, last + 1):
+        after, event = step(config, state, violating, participating, withheld)
+        if event is not None:
+            return after, number, event
+        if after == state:
+            break
+        state = after
+    return state, last, None
 
 
 def naive(
     config: Config, state: State, signals: Sequence[Signal], first: int, last: int
 ) -> tuple[State, int, Event | None]:
     """Do what :func:`advance` does, one round after the other."""
-    participating = tuple(signal.name for signal in signals)
     for number in range(first, last + 1):
-        violating = tuple(signal.name for signal in signals if signal.at(number))
-        state, event = step(config, state, violating, participating)
+        standing = {signal.name: signal.standing(number) for signal in signals}
+        violating = tuple(signal.name for signal in signals if signal.violates(number))
+        participating = tuple(name for name in standing if standing[name] is not Standing.ABSENT)
+        withheld = tuple(name for name in standing if standing[name] is Standing.WITHHELD)
+        state, event = step(config, state, violating, participating, withheld)
         if event is not None:
             return state, number, event
     return state, last, None

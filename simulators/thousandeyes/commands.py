@@ -12,7 +12,7 @@ from typing import Any
 from simulators.engine import ids
 from simulators.engine.draft import KNOBS, Draft, KnobsRow
 from simulators.engine.resources import Document, freeze
-from simulators.thousandeyes import catalogue, documents, expression, suppression, units
+from simulators.thousandeyes import catalogue, conditions, documents, expression, suppression, units
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -265,14 +265,29 @@ def add_condition(
     since: int | None = None,
     until: int | None = None,
     agents: tuple[str, ...] = (),
-    value: int = 0,
-    period: int = 0,
+    value: int | None = None,
+    **how: Any,
 ) -> Condition:
-    """Make something go wrong from ``since`` (default now) until ``until`` (microseconds; ``None`` = for good)."""
+    """Make something go wrong from ``since`` (default now) until ``until`` (microseconds; ``None`` = for good).
+
+    ``value`` defaults to the kind's own, ``how`` are further fields of :class:`Condition`.
+    """
     begin = draft.now if since is None else since
-    condition = Condition(draft.fresh(CONDITION_ID, "te.condition"), kind, test, begin, until, agents, value, period)
-    units.change(draft, _concerned(draft, test), lambda: draft.put(CONDITIONS, condition))
-    draft.record("condition.added", condition.id, trouble=kind.value, test=test, since=begin, until=until, value=value)
+    amount = conditions.MEANINGS[kind].default or 0 if value is None else value
+    number = draft.fresh(CONDITION_ID, "te.condition")
+    condition = Condition(number, kind, test, begin, until, agents, amount, **how)
+    units.change_conditions(draft, [condition], lambda: draft.put(CONDITIONS, condition))
+    seen_by = conditions.seen_by(condition)
+    draft.record(
+        "condition.added",
+        condition.id,
+        trouble=kind.value,
+        test=test,
+        since=begin,
+        until=until,
+        value=amount,
+        **({"seen_by": seen_by} if seen_by else {}),
+    )
     return condition
 
 
@@ -280,12 +295,8 @@ def end_condition(draft: Draft, condition_id: str) -> None:
     """Let a condition end now."""
     condition = draft.need(CONDITIONS, condition_id)
     ended = replace(condition, until=draft.now)
-    units.change(draft, _concerned(draft, condition.test), lambda: draft.put(CONDITIONS, ended))
+    units.change_conditions(draft, [condition], lambda: draft.put(CONDITIONS, ended))
     draft.record("condition.ended", condition.id, trouble=condition.kind.value, test=condition.test)
-
-
-def _concerned(draft: Draft, test: str) -> list[str]:
-    return [row.id for row in draft.all(TESTS)] if test == "*" else [test]
 
 
 def add_integration(

@@ -22,6 +22,7 @@ from simulators.engine.web import answer, transact, world
 from simulators.thousandeyes import commands, notifiers
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
+from simulators.thousandeyes.conditions import in_force
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -37,7 +38,6 @@ from simulators.thousandeyes.model import (
     Test,
     Trouble,
 )
-from simulators.thousandeyes.signals import in_force
 
 NamedT = TypeVar("NamedT", Agent, Test)
 KINDS = ("webhook", "pager-duty")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.thousandeyes.model import AlertRule, Test
+from simulators.thousandeyes.model import AlertRule
 
 NETWORK_LAYERS = ("network", "path-vis")
 #: Spellings of an alert type that mean another one.
@@ -85,14 +85,6 @@ def defaults(kind: str, body: Mapping[str, Any], rules: Iterable[AlertRule]) -> 
         for rule in rules
         if rule.is_default and accepts(kind, body, rule) and (rule.alert_type != "bgp" or kind == "bgp")
     )
-
-
-def evaluated(test: Test, alert_type: str) -> bool:
-    """Return whether the simulator has signals for rules of ``alert_type`` on this test.
-
-    Rules of the other alert types are kept and shown like any, and never violated.
-    """
-    return alert_type == "http-server" and "http-server" in LAYERS[test.type].results
 
 
 def _measures_network(row: Layers, body: Mapping[str, Any]) -> bool:

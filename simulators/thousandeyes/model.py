@@ -22,6 +22,7 @@ APP = "https://app.thousandeyes.com"
 TEST_ID = ids.decimal(281474976710706)
 RULE_ID = ids.decimal(127094)
 CONDITION_ID = ids.decimal(1)
+AUDIT_ID = ids.decimal(1)
 #: Kinds of documents whose ids count; every other kind has UUIDs.
 DOCUMENT_IDS = {
     "role": ids.decimal(60),
@@ -49,6 +50,10 @@ class Knobs:
     rules_kept_without_alerts: bool = True
     #: An alert clears as soon as fewer than the required locations violate, instead of with the last one.
     clear_below_minimum: bool = False
+    #: A fixed limit above the healthy range stands in for the vendor's dynamic baselines; otherwise they never violate.
+    dynamic_baselines: bool = True
+    #: An alert that outlasts its real-time suppression is announced again.
+    second_notification: bool = True
     #: A test name used twice is refused.
     unique_test_names: bool = True
     #: Status answered to an account group the user is not assigned to.
@@ -227,22 +232,57 @@ class Integration:
     static: tuple[tuple[str, str], ...] = ()
 
 
-class Trouble(StrEnum):
-    """What can be wrong with the world, in the field's terms."""
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """A change a user made over the API: ``event`` in words, ``resources`` as pairs of type and name."""
 
-    STATUS = "status"  # the server answers with HTTP status ``value``
+    id: str
+    aid: str
+    at: int
+    event: str
+    uid: str
+    user: str
+    address: str
+    resources: tuple[tuple[str, str], ...]
+
+
+class Trouble(StrEnum):
+    """What can be wrong with the world, in the field's terms; :data:`~.conditions.MEANINGS` says what ``value`` is."""
+
+    STATUS = "status"  # the server answers with another status
     TIMEOUT = "timeout"  # the server accepts and never answers
-    CONNECT = "connect"  # nothing listens, or packets are dropped
+    CONNECT = "connect"  # nothing listens, or every packet is dropped
     DNS = "dns"  # the name does not resolve
-    TLS = "tls"  # the certificate has expired
-    LATENCY = "latency"  # answers take ``value`` milliseconds longer
+    TLS = "tls"  # the certificate expires
+    LATENCY = "latency"  # every round trip takes longer
+    SLOW = "slow"  # the server thinks longer
+    JITTER = "jitter"  # round trips vary more
+    LOSS = "loss"  # packets are lost
+    CONGESTION = "congestion"  # less bandwidth is left
+    CONTENT = "content"  # the answer is not what was asked for
+    COMPONENT = "component"  # parts of a page fail to load
+    MAPPING = "mapping"  # the name resolves to another address
+    PATH_CHANGE = "path-change"  # traffic takes another path
+    HOP_LOSS = "hop-loss"  # a router on the path drops packets
+    MTU = "mtu"  # the path carries smaller packets only
+    DSCP = "dscp"  # packets are marked otherwise on the way
+    WITHDRAWAL = "withdrawal"  # monitors lose their route to the prefix
+    HIJACK = "hijack"  # another network announces the prefix
+    OFFLINE = "offline"  # the agent measures nothing and is not heard of
+    LOCAL = "local-problems"  # the agent's own network is at fault
+    CLOCK = "clock-offset"  # the agent's clock is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something wrong over [``since``, ``until``) for a test (``*`` = all) as seen by some agents (none = all).
+    """Something wrong over [``since``, ``until``) for a test (``*`` = all) as seen by some locations.
 
-    With ``period`` (microseconds) it comes and goes: on for the first half of each period, off for the second.
+    ``agents`` are ids of agents or monitors, ``regions`` countries or places, ``providers`` networks; whoever is in one
+    of the three is concerned, and everybody where all three are empty. ``parts`` are DNS servers or prefixes.
+
+    With ``period`` (microseconds) it comes and goes: on for the first ``duty`` per cent of each period. It grows to
+    ``value`` within ``ramp`` (microseconds), follows the day when ``diurnal``, and hits ``share`` per cent of rounds;
+    ``value`` varies by ``noise`` per cent either way. ``hop`` is the router (from 1) that drops packets.
     """
 
     id: str
@@ -253,6 +293,15 @@ class Condition:
     agents: tuple[str, ...] = ()
     value: int = 0
     period: int = 0
+    duty: int = 50
+    regions: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    ramp: int = 0
+    diurnal: bool = False
+    share: int = 100
+    noise: int = 0
+    hop: int = 0
 
 
 class AlertState(StrEnum):
@@ -301,16 +350,29 @@ class Alert:
     test_type: str = "http-server"
     notifications: Mapping[str, Any] = field(default_factory=Frozen)
     notify_on_clear: bool = True
+    #: The DNS server or prefix it is about, where a rule is evaluated on each separately.
+    part: str = ""
+    #: It is held silent at the moment, and how often it began (once more after every silence it outlasted).
+    suppressed: bool = False
+    version: int = 1
 
     @property
     def unit(self) -> str:
         """The evaluation unit it belongs to."""
-        return f"{self.test}:{self.rule}"
+        return unit_id(self.test, self.rule, self.part)
+
+
+def unit_id(test: str, rule: str, part: str = "") -> str:
+    """Return the id of an evaluation unit."""
+    return f"{test}:{rule}:{part}" if part else f"{test}:{rule}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """An evaluation unit (test, rule): the step function's state after round ``done``, and the open alert if any."""
+    """An evaluation unit (test, rule, perhaps DNS server or prefix): the step function's state after round ``done``.
+
+    ``first`` is the round its history began with, ``alert`` the open alert, if any.
+    """
 
     id: str
     test: str
@@ -320,6 +382,16 @@ class Unit:
     history: tuple[tuple[str, int], ...] = ()
     active: tuple[str, ...] | None = None
     alert: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A real-time suppression: the unit of this ``id`` is not looked at over [``since``, ``until``)."""
+
+    id: str
+    since: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,12 +421,14 @@ ALERTS: TableKey[Alert] = TableKey(
     "thousandeyes.alerts",
     {"test": lambda row: row.test, "state": lambda row: row.state.value, "aid": lambda row: row.aid},
 )
+SILENCES: TableKey[Silence] = TableKey("thousandeyes.silences")
 UNITS: TableKey[Unit] = TableKey("thousandeyes.units", {"test": lambda row: row.test, "rule": lambda row: row.rule})
 NOTIFICATIONS: TableKey[Notification] = TableKey(
     "thousandeyes.notifications", {"alert": lambda row: row.alert, "integration": lambda row: row.integration}
 )
 #: What the alerting has no use for, as the vendor writes it; ``parent`` is the account group, "" = the organization.
 DOCUMENTS: TableKey[Document] = TableKey("thousandeyes.documents", {"place": lambda row: (row.kind, row.parent)})
+AUDIT: TableKey[AuditEvent] = TableKey("thousandeyes.audit", {"aid": lambda row: row.aid})
 
 TABLES: tuple[TableKey[Any], ...] = (
     ACCOUNT_GROUPS,
@@ -367,7 +441,9 @@ TABLES: tuple[TableKey[Any], ...] = (
     INTEGRATIONS,
     CONDITIONS,
     ALERTS,
+    SILENCES,
     UNITS,
     NOTIFICATIONS,
     DOCUMENTS,
+    AUDIT,
 )

@@ -21,6 +21,7 @@ from simulators.engine.draft import Draft, Outcome, Outgoing, View
 from simulators.engine.instants import MINUTE, SECOND
 from simulators.engine.zones import local
 from simulators.thousandeyes import expression as expressions
+from simulators.thousandeyes import monitors
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -124,6 +125,12 @@ def agent_name(view: View, agent_id: str) -> str:
     """Return an agent's name, or its id when it is unknown."""
     agent = view.get(AGENTS, agent_id)
     return agent_id if agent is None else agent.name
+
+
+def location_name(view: View, alert_type: str, location: str) -> str:
+    """Return the name of a location of an alert: of a monitor in alerts about routes, else of an agent."""
+    monitor = monitors.monitors().get(location) if alert_type == "bgp" else None
+    return agent_name(view, location) if monitor is None else monitor.name
 
 
 def permalink(alert: Alert) -> str:

@@ -98,7 +98,9 @@ def signal(name: str, pattern: list[bool]) -> Signal:
         found = set(pattern[first : last + 1])
         return Maybe.MAYBE if len(found) == 2 else Maybe.YES if True in found else Maybe.NO
 
-    return Signal(name, lambda number: pattern[number], over, (7, 20))
+    return Signal(
+        name, lambda number: pattern[number], over, lambda number: next(end for end in (6, 19, 99) if number <= end)
+    )
 
 
 @settings(max_examples=400)

@@ -1,19 +1,16 @@
 """Conditions, rules and time: when alerts begin and end, and who is told."""
 
-import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from simulators.engine import faults, instants
 from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.transport import Site
 from simulators.engine.world import World
-from simulators.thousandeyes import commands, notifiers, signals
+from simulators.thousandeyes import commands, notifiers
 from simulators.thousandeyes.component import ThousandEyes
 from simulators.thousandeyes.model import ALERTS, TESTS, Alert, Condition, Knobs, Test, Trouble
 
@@ -232,34 +229,3 @@ def test_the_test_button_sends_an_event_without_an_alert() -> None:
     here.do(notifiers.test_webhook, "wb-201")
     here.world.advance("2h")
     assert [sorted(body) for body, _ in here.receiver.got] == [["eventId", "eventType"]]
-
-
-CONDITIONS = st.lists(
-    st.builds(
-        Condition,
-        id=st.just("1"),
-        kind=st.sampled_from(Trouble),
-        test=st.just("1"),
-        since=st.integers(0, 40).map(lambda minutes: minutes * instants.MINUTE),
-        until=st.integers(1, 60).map(lambda minutes: minutes * instants.MINUTE),
-        value=st.sampled_from([404, 503, 900, 5000]),
-        period=st.sampled_from([0, 10 * instants.MINUTE]),
-    ),
-    max_size=3,
-)
-
-
-@settings(max_examples=150)
-@given(CONDITIONS, st.integers(0, 50), st.integers(0, 3))
-def test_bounds_hold_for_every_round_they_speak_of(conditions: list[Condition], first: int, seed: int) -> None:
-    """Between two edges of the conditions, no sample lies outside its bounds."""
-    minute, end = instants.MINUTE, (first + 30) * instants.MINUTE
-    cuts = [first * minute, *signals.edges(conditions, first * minute, end), end]
-    for since, until in itertools.pairwise(cuts):
-        limits = signals.bounds(seed, "1", "3", since, until - 1, conditions)
-        if limits is None:
-            continue
-        for instant in range(since, until, minute):
-            for name, value in signals.sample(seed, "1", "3", instant, conditions).items():
-                bound = limits[name]
-                assert bound[0] <= value <= bound[1] if isinstance(bound, tuple) else bound == value  # type: ignore[operator]

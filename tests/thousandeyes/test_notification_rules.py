@@ -63,7 +63,7 @@ def test_keys_of_the_settings_stand_inside_the_alert() -> None:
 def test_times_are_told_with_a_thousands_comma() -> None:
     """Metrics are named in words and times shown in whole milliseconds."""
     outage = Outage(rule={"expression_text": "((responseTime >= 1000 ms))"})
-    outage.fails("10:00", kind=Trouble.LATENCY, value=1200)
+    outage.fails("10:00", kind=Trouble.SLOW, value=1200)
     outage.world.run_until("10:10")
     (body,) = outage.bodies
     assert body["alert"]["ruleExpression"] == "Response Time ≥ 1000 ms"

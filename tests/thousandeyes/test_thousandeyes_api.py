@@ -176,12 +176,12 @@ def test_the_server_is_shown_with_its_port_and_read_back_either_way(here: Accoun
     assert here.ask("PUT", path, {"protocol": "icmp"})["server"] == "shop.example"
 
 
-def test_rules_of_types_without_signals_never_fire(here: Account) -> None:
-    """An FTP rule is kept and shown, and no unit evaluates it."""
+def test_default_rules_of_every_layer_are_evaluated_and_a_healthy_target_violates_none(here: Account) -> None:
+    """An FTP test gets the FTP rule and the network rule; each has its unit, and neither fires."""
     body = {"interval": 60, "agents": [{"agentId": "3"}], "url": "ftp://x", "requestType": "list"}
     here.ask("POST", "/tests/ftp-server", body | {"username": "u", "password": "p"}, status=201)
     here.world.advance("2h")
-    assert list(here.world.view.all(UNITS)) == []
+    assert [unit.active for unit in here.world.view.all(UNITS)] == [None, None]
 
 
 # -- alert rules -------------------------------------------------------------------------------------------------------

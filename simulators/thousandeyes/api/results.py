@@ -34,8 +34,8 @@ from simulators.thousandeyes.api.rest import (
 )
 from simulators.thousandeyes.api.tests import VIEW
 from simulators.thousandeyes.expression import Value
+from simulators.thousandeyes.measures import REASONS
 from simulators.thousandeyes.model import AGENTS, APP, TEST_VERSIONS, TESTS, Agent, Test
-from simulators.thousandeyes.signals import REASONS
 
 #: Rows on a page, about: a page ends with the round that reaches this number.
 PAGE = 200

@@ -7,7 +7,6 @@ ways between text and tree, :mod:`~.judging` answers over one round or many, :mo
 
 from simulators.thousandeyes.expression.judging import (
     NO_ERROR,
-    TRACES,
     UNSURE,
     Baselines,
     Bound,
@@ -19,14 +18,15 @@ from simulators.thousandeyes.expression.judging import (
     judge,
     possible,
 )
-from simulators.thousandeyes.expression.metrics import METRICS, Metric, metrics_for
-from simulators.thousandeyes.expression.nodes import Expression, metrics_of, unknowable, unparse
+from simulators.thousandeyes.expression.metrics import METRICS, SYNONYMS, Metric, metrics_for
+from simulators.thousandeyes.expression.nodes import TRACES, Expression, asked, metrics_of, unknowable, unparse
 from simulators.thousandeyes.expression.reading import ExpressionError, parse
 from simulators.thousandeyes.expression.wording import human, measured
 
 __all__ = [
     "METRICS",
     "NO_ERROR",
+    "SYNONYMS",
     "TRACES",
     "UNSURE",
     "Baselines",
@@ -38,6 +38,7 @@ __all__ = [
     "Unknown",
     "Value",
     "Verdict",
+    "asked",
     "holds",
     "human",
     "judge",

@@ -21,6 +21,7 @@ from typing import Any
 
 from simulators.thousandeyes.expression.metrics import NEGATED
 from simulators.thousandeyes.expression.nodes import (
+    TRACES,
     Auto,
     Comparison,
     Condition,
@@ -51,8 +52,6 @@ Bound = Value | tuple[int, int] | Unsure
 Baselines = Mapping[str, Mapping[str, int]]
 
 NO_ERROR = ""
-#: Measurements of several traces: an expression is violated when one trace violates it.
-TRACES = "traces"
 
 
 class Maybe(StrEnum):

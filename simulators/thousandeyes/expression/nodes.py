@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from simulators.thousandeyes.expression.metrics import NEGATED
+
+#: Measurements of several traces: an expression is violated when one trace violates it.
+TRACES = "traces"
+
 
 class Kind(StrEnum):
     """How the right-hand side of a comparison is written."""
@@ -195,6 +200,12 @@ def metrics_of(expression: Expression) -> tuple[str, ...]:
 
     visit(expression.body)
     return tuple(names)
+
+
+def asked(expression: Expression) -> frozenset[str]:
+    """Return everything of a measurement the conditions look at: metrics, and the groups their parts are in."""
+    groups = {NEGATED.get(part.name, part.name) for part in walk(expression.body) if isinstance(part, Group)}
+    return frozenset((*metrics_of(expression), *groups, TRACES))
 
 
 def unknowable(expression: Expression) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from simulators.thousandeyes.expression.judging import TRACES, Maybe, Value, judge, meeting
+from simulators.thousandeyes.expression.judging import Maybe, Value, judge, meeting
 from simulators.thousandeyes.expression.metrics import NEGATED, Form, Metric, Metrics, metrics_for, parts_for
 from simulators.thousandeyes.expression.nodes import (
+    TRACES,
     Auto,
     Comparison,
     Condition,
