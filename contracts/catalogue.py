@@ -22,7 +22,7 @@ MAX_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Flaw:
     """One thing wrong with a message: ``pointer`` (RFC 6901) is where, ``words`` say what."""
 
     pointer: str
@@ -59,12 +59,12 @@ def parse(body: str | bytes) -> Any:
         return text
 
 
-def faults(name: str, body: str | bytes) -> list[Fault]:
+def flaws(name: str, body: str | bytes) -> list[Flaw]:
     """Return everything the contract ``name`` finds wrong with a message, in order of place."""
-    return sorted(_faults(name, parse(body)), key=lambda fault: (fault.pointer, fault.words))
+    return sorted(_flaws(name, parse(body)), key=lambda flaw: (flaw.pointer, flaw.words))
 
 
-def _faults(name: str, message: Any) -> Iterator[Fault]:
+def _flaws(name: str, message: Any) -> Iterator[Flaw]:
     from jsonschema.exceptions import best_match
 
     for error in validator(name).iter_errors(message):
@@ -72,7 +72,7 @@ def _faults(name: str, message: Any) -> Iterator[Fault]:
         deepest = best_match([error]) or error
         pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in deepest.absolute_path)
         words = deepest.message
-        yield Fault(pointer, words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1] + "…")
+        yield Flaw(pointer, words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1] + "…")
 
 
 def _refuse(constant: str) -> NoReturn:

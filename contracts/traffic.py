@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from contracts import catalogue
-from contracts.catalogue import Fault
+from contracts.catalogue import Flaw
 
 #: First words of the names of sites and senders that are held to a contract.
 OURS = ("bridge", "pagerduty", "thousandeyes")
@@ -78,13 +78,14 @@ class Violation:
     seq: int
     what: str
     contract: str
-    fault: Fault
+    flaw: Flaw
 
     def __str__(self) -> str:
-        words = self.fault.words.replace("\n", " ")
-        return f"#{self.seq} {self.what} breaks {self.contract} at {self.fault.pointer or '/'}: {words}"
+        words = self.flaw.words.replace("\n", " ")
+        return f"#{self.seq} {self.what} breaks {self.contract} at {self.flaw.pointer or 'the top'}: {words}"
 
 
+_KINDS = frozenset(Direction)
 _SENT, _REQUEST, _ANSWER = Direction.SENT, Direction.REQUEST, Direction.ANSWER
 _ENQUEUE, _CHANGE, _V1 = "/v2/enqueue", "/v2/change/enqueue", "/generic/2010-04-15/create_event.json"
 _EVENTS = "pagerduty-events"
@@ -98,8 +99,9 @@ TABLE: tuple[Row, ...] = (
     Row("pagerduty", _SENT, "POST", contract="pagerduty-webhook"),
     # The bridge.
     Row("bridge", _REQUEST, "POST", "/thousandeyes", contract="thousandeyes-webhook"),
+    Row("bridge", _REQUEST, "POST", "/pagerduty", contract="pagerduty-webhook"),
     Row("bridge", _REQUEST, "GET", why="health, readiness and figures carry no message"),
-    Row("bridge", _ANSWER, why="ThousandEyes reads the status and nothing else"),
+    Row("bridge", _ANSWER, why="senders of webhooks read the status and nothing else"),
     # PagerDuty's events host.
     Row(_EVENTS, _REQUEST, "POST", _ENQUEUE, contract="pagerduty-event"),
     Row(_EVENTS, _ANSWER, "POST", _ENQUEUE, "202", contract="pagerduty-event-accepted"),
@@ -154,7 +156,7 @@ def violations(history: Iterable[Entry]) -> list[Violation]:
     """
     found: list[Violation] = []
     asked: dict[int, tuple[str, str]] = {}
-    known: dict[tuple[str, str], list[Fault]] = {}
+    known: dict[tuple[str, str], list[Flaw]] = {}
     for entry in history:
         if entry.kind not in _KINDS or not ours(entry.subject):
             continue
@@ -171,13 +173,10 @@ def violations(history: Iterable[Entry]) -> list[Violation]:
         what = " ".join(part for part in (direction.value, entry.subject, method, path, status) if part)
         row = row_for(entry.subject, direction, method, path, status)
         if row is None:
-            found.append(Violation(entry.seq, what, "the table", Fault("", "no row covers this message")))
+            found.append(Violation(entry.seq, what, "the table", Flaw("", "no row covers this message")))
         elif row.contract:
             body = str(data["body"])
             if (row.contract, body) not in known:
-                known[row.contract, body] = catalogue.faults(row.contract, body)
-            found.extend(Violation(entry.seq, what, row.contract, fault) for fault in known[row.contract, body])
+                known[row.contract, body] = catalogue.flaws(row.contract, body)
+            found.extend(Violation(entry.seq, what, row.contract, flaw) for flaw in known[row.contract, body])
     return found
-
-
-_KINDS = frozenset(Direction)

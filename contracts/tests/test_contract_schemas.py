@@ -68,16 +68,16 @@ def test_good_messages_keep_their_contract(name: str) -> None:
     """Values at the edge of what is allowed pass."""
     for message in GOOD[name]:
         body = message if isinstance(message, str) else json.dumps(message)
-        assert catalogue.faults(name, body) == []
+        assert catalogue.flaws(name, body) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_messages_break_it_where_they_are_bad(name: str) -> None:
     """The pointer leads to the changed place, or to what contains the place that is gone."""
     for example, pointer, value in BAD[name]:
-        found = catalogue.faults(name, json.dumps(broken(name, example, pointer, value)))
+        found = catalogue.flaws(name, json.dumps(broken(name, example, pointer, value)))
         assert found, (name, pointer, value)
-        assert any(pointer.startswith(fault.pointer) or fault.pointer.startswith(pointer) for fault in found)
+        assert any(pointer.startswith(flaw.pointer) or flaw.pointer.startswith(pointer) for flaw in found)
 
 
 def test_no_rule_is_without_a_message_that_breaks_it() -> None:

@@ -97,20 +97,20 @@ def test_a_scenario_can_tolerate_broken_contracts() -> None:
     [
         (
             Told("request", "pagerduty-events", {"method": "PUT", "path": "/v2/enqueue", "body": "{}"}),
-            "#7 request pagerduty-events PUT /v2/enqueue breaks the table at /: no row covers this message",
+            "#7 request pagerduty-events PUT /v2/enqueue breaks the table at the top: no row covers this message",
         ),
         (
             Told("request", "pagerduty-door", {"method": "POST", "path": "/knock", "body": "{}"}),
-            "#7 request pagerduty-door POST /knock breaks the table at /: no row covers this message",
+            "#7 request pagerduty-door POST /knock breaks the table at the top: no row covers this message",
         ),
         (
             Told("request", "pagerduty-events", {"method": "POST", "path": "/v2/enqueue", "body": '{"event'}),
-            "#7 request pagerduty-events POST /v2/enqueue breaks pagerduty-event at /: "
+            "#7 request pagerduty-events POST /v2/enqueue breaks pagerduty-event at the top: "
             "'{\"event' is not of type 'object'",
         ),
         (
             Told("send", "thousandeyes", {"method": "POST", "url": "https://hooks.example/x", "body": "NaN"}),
-            "#7 send thousandeyes POST /x breaks thousandeyes-webhook-current at /: 'NaN' is not of type 'object'",
+            "#7 send thousandeyes POST /x breaks thousandeyes-webhook-current at the top: 'NaN' is not of type 'object'",
         ),
     ],
 )
