@@ -110,7 +110,8 @@ def test_a_scenario_can_tolerate_broken_contracts() -> None:
         ),
         (
             Told("send", "thousandeyes", {"method": "POST", "url": "https://hooks.example/x", "body": "NaN"}),
-            "#7 send thousandeyes POST /x breaks thousandeyes-webhook-current at the top: 'NaN' is not of type 'object'",
+            "#7 send thousandeyes POST /x breaks thousandeyes-webhook-current at the top: "
+            "'NaN' is not of type 'object'",
         ),
     ],
 )
