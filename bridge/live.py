@@ -27,6 +27,7 @@ from typing import Any
 import httpx
 from flask import Flask, Response, request
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from bridge import app as web
@@ -324,9 +325,20 @@ def _serve_lockstep(config: Config, bridge: Bridge) -> None:
         server.close()
 
 
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses a request that gives two lengths: what is in front of us might believe the other one."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the head of a request; raise :class:`ParsingError` when it is none."""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("a length and chunks")
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection on which a request may not take for ever to arrive, however lively it trickles."""
 
+    parser_class = _Parser
     began = 0.0
 
     def received(self, data: bytes) -> bool:
@@ -355,7 +367,8 @@ def _server(application: Any, bound: socket.socket, config: Config) -> Any:
         sockets=[bound],
         threads=receiver.threads,
         ident="bridge",
-        max_request_body_size=receiver.max_body + 2,
+        # Here the framing of chunks counts, too; the exact limit is the application's.
+        max_request_body_size=2 * receiver.max_body + 65_536,
         max_request_header_size=MAX_HEADERS,
         channel_timeout=receiver.idle,
         cleanup_interval=max(1, min(10, receiver.idle // 2)),
