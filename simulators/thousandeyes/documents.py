@@ -27,6 +27,13 @@ def find(view: View, kind: str, aid: str, id: str) -> Document | None:
     return document if document is not None and (document.kind, document.parent) == (kind, aid) else None
 
 
+def labels_of(view: View, kind: str, aid: str, id: str) -> list[Document]:
+    """Return the labels of an account group that an object (a "test", an "agent") wears."""
+    return [
+        label for label in all_of(view, "label", aid) if label.body["type"] == kind and id in label.body.get("ids", ())
+    ]
+
+
 def create(draft: Draft, kind: str, aid: str, body: Mapping[str, Any]) -> Document:
     """Make a document."""
     id = draft.fresh(DOCUMENT_IDS.get(kind, ids.UUID4), f"te.{kind}")

@@ -20,6 +20,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, Outcome, Outgoing, View
 from simulators.engine.instants import MINUTE, SECOND
 from simulators.engine.zones import local
+from simulators.thousandeyes import documents
 from simulators.thousandeyes import expression as expressions
 from simulators.thousandeyes import monitors
 from simulators.thousandeyes.model import (
@@ -179,6 +180,11 @@ def _integer(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
+def _labels(view: View, alert: Alert) -> list[dict[str, Any]]:
+    labels = documents.labels_of(view, "test", alert.aid, alert.test)
+    return [{"id": _integer(label.id), "name": label.body["name"]} for label in labels]
+
+
 def webhook_payload(draft: Draft, alert: Alert, integration: Integration, event: str) -> dict[str, Any]:
     """Return the body of a classic webhook (ThousandEyes: webhook notification format)."""
     group = draft.get(ACCOUNT_GROUPS, alert.aid)
@@ -213,7 +219,7 @@ def webhook_payload(draft: Draft, alert: Alert, integration: Integration, event:
             {"rel": "related", "href": f"https://api.thousandeyes.com/v4/tests/{alert.test}"},
             {"rel": "data", "href": f"https://api.thousandeyes.com/v4/web/http-server/{alert.test}"},
         ],
-        "testLabels": [],
+        "testLabels": _labels(draft, alert),
         "active": alert.state.active,
         "ruleExpression": expressions.human(parsed),
         "type": TYPE_NAMES.get(alert.alert_type, alert.alert_type),

@@ -326,6 +326,9 @@ def test_administration_answers_as_described(tour: Tour) -> None:
     tour("GET", "/permissions")
     tour.life("/credentials", {"name": "login", "value": "hidden"}, "id")
     tour("GET", "/monitors")
+    tour("GET", "/audit-user-events")
+    tour("GET", "/audit-user-events?window=1d&useAllPermittedAids=true")
+    tour("GET", "/audit-user-events?window=soon", status=400)
     assert tour.complaints == []
 
 

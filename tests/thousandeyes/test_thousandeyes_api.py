@@ -1,12 +1,13 @@
 """What the v7 API does beyond shapes: rules that come and go, defaults, permissions, account groups, and its knobs."""
 
+import json
 from typing import Any
 
 import pytest
 from thousandeyes_account import DOWN, SHOP, Account
 
 from simulators.thousandeyes import administration, commands
-from simulators.thousandeyes.model import ALERTS, UNITS
+from simulators.thousandeyes.model import ALERTS, NOTIFICATIONS, UNITS
 
 
 @pytest.fixture
@@ -446,3 +447,71 @@ def test_layers_a_test_has_not_got_or_nobody_simulates_are_not_found(here: Accou
         assert "has no results" in here.ask("GET", f"/test-results/{test}/{layer}", status=404)["detail"]
     loud = here.test(testName="loud")
     assert "not simulated" in here.ask("GET", f"/test-results/{loud}/path-vis", status=404)["detail"]
+
+
+# -- labels and the audit ----------------------------------------------------------------------------------------------
+
+
+def test_labels_are_worn_by_tests_and_agents_and_told_to_webhooks(here: Account) -> None:
+    """Given from either side; a label of another type does not stick; lists of agents can be narrowed by them."""
+    test = here.test(alertRules=[])
+    label = here.ask("POST", "/labels/test", {"name": "web", "ids": [test]}, status=201)
+    assert (label["labelId"], label["isBuiltIn"], label["ids"]) == ("961", False, [test])
+    shown = here.ask("GET", f"/tests/http-server/{test}?expand=label")
+    assert shown["labels"] == [{"labelId": "961", "name": "web", "isBuiltin": False}]
+    here.ask("PUT", f"/tests/http-server/{test}", {"labels": []})
+    assert here.ask("GET", "/labels/test/961")["ids"] == []
+    here.ask("PUT", f"/tests/http-server/{test}", {"labels": ["961"]})
+    assert here.ask("GET", "/labels/test/961")["ids"] == [test]
+    assert here.wrong("POST", "/labels/test", {"name": "web", "ids": ["1"]}) == ["ids[0]", "name"]
+    here.ask("GET", "/labels/agent/961", status=404)
+    here.ask("POST", "/labels/agent", {"name": "north", "ids": ["5"]}, status=201)
+    assert [agent["agentName"] for agent in here.ask("GET", "/agents?labels=north")["agents"]] == ["Oslo"]
+    assert {row["type"] for row in here.ask("GET", "/labels")["labels"]} == {"test", "agent"}
+    here.sim("POST", "/integrations", {"kind": "webhook", "name": "h", "target": "https://h.example"}, status=201)
+    here.rule(test, notifications={"webhook": [{"integrationId": "wb-201", "integrationType": "webhook"}]})
+    here.fails("10:00")
+    here.world.run_until("10:10")
+    (sent,) = here.world.view.all(NOTIFICATIONS)
+    assert json.loads(sent.body)["alert"]["testLabels"] == [{"id": 961, "name": "web"}]
+    here.ask("DELETE", f"/tests/http-server/{test}", status=204)
+    assert here.ask("GET", "/labels/test/961")["ids"] == []
+
+
+def test_the_audit_names_who_did_what_to_which_thing(here: Account) -> None:
+    """Newest first, with the user and the thing's name; what was refused leaves no trace."""
+    test = here.test(alertRules=[])
+    here.world.advance("1m")
+    here.ask("PUT", f"/tests/http-server/{test}", {"description": "d"})
+    here.ask("POST", "/tests/http-server", {}, status=400)
+    here.world.advance("1m")
+    here.ask("DELETE", f"/tests/http-server/{test}", status=204)
+    events = here.ask("GET", "/audit-user-events")["auditEvents"]
+    assert [event["event"] for event in events] == ["Test deleted", "Test updated", "Test created"]
+    assert events[0] == {
+        "aid": "1001",
+        "accountGroupName": "Rehearsal",
+        "date": "2026-03-02T09:02:00Z",
+        "event": "Test deleted",
+        "ipAddress": "127.0.0.1",
+        "uid": "1",
+        "user": "Rehearsal Admin (admin@example.com)",
+        "resources": [{"type": "testName", "name": "shop"}],
+    }
+    assert len(here.ask("GET", "/audit-user-events?window=90s")["auditEvents"]) == 2
+    here.ask("POST", "/account-groups", {"accountGroupName": "Second"}, status=201)
+    here.ask("POST", "/tags?aid=1002", {"key": "a", "value": "b"}, status=201)
+    assert len(here.ask("GET", "/audit-user-events?aid=1002")["auditEvents"]) == 1
+    assert len(here.ask("GET", "/audit-user-events?useAllPermittedAids=true")["auditEvents"]) == 5
+
+
+def test_pages_of_the_audit_hold_every_event_once(here: Account) -> None:
+    """A cursor goes on where the page ended, whatever happens meanwhile."""
+    for number in range(130):
+        here.ask("POST", "/tags", {"key": "k", "value": str(number)}, status=201)
+    first = here.ask("GET", "/audit-user-events?window=1d")
+    here.ask("POST", "/tags", {"key": "k", "value": "late"}, status=201)
+    second = here.ask("GET", first["_links"]["next"]["href"].partition("/v7")[2])
+    assert (len(first["auditEvents"]), len(second["auditEvents"])) == (100, 30)
+    assert "next" not in second["_links"]
+    assert first["startDate"] == second["startDate"]

@@ -15,8 +15,9 @@ from simulators.engine import control as engine_control
 from simulators.engine.transport import Site
 from simulators.engine.web import answer, vendor_app, world
 from simulators.thousandeyes import control
-from simulators.thousandeyes.api import administration, agents, alerts, integrations, rest, results, tags, tests
+from simulators.thousandeyes.api import administration, agents, alerts, audit, integrations, rest, results, tags, tests
 from simulators.thousandeyes.api.collection import Collection, mount
+from simulators.thousandeyes.api.labels import LABELS
 from simulators.thousandeyes.api.rules import ALERT_RULES
 from simulators.thousandeyes.api.windows import WINDOWS
 
@@ -32,8 +33,9 @@ COLLECTIONS: tuple[Collection[Any], ...] = (
     integrations.CONNECTORS,
     integrations.OPERATIONS,
     tags.TAGS,
+    *LABELS,
 )
-ROOMS = (tests, alerts, results, agents, administration, integrations, tags)
+ROOMS = (tests, alerts, results, agents, administration, audit, integrations, tags)
 
 
 def application() -> Flask:
@@ -42,10 +44,11 @@ def application() -> Flask:
     app.before_request(rest.admit)
     app.register_blueprint(engine_control.blueprint())
     app.register_blueprint(control.blueprint(COLLECTIONS))
-    rules = Blueprint("alerting", __name__)
-    mount(rules, ALERT_RULES)
-    mount(rules, WINDOWS)
-    app.register_blueprint(rules)
+    plain = Blueprint("plain", __name__)
+    plain_ones: tuple[Collection[Any], ...] = (ALERT_RULES, WINDOWS, *LABELS)
+    for collection in plain_ones:
+        mount(plain, collection)
+    app.register_blueprint(plain)
     for room in ROOMS:
         app.register_blueprint(room.blueprint())
 

@@ -12,8 +12,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from simulators.engine.draft import Draft, View
+from simulators.engine.resources import Document
 from simulators.engine.web import transact
-from simulators.thousandeyes import agents, catalogue
+from simulators.thousandeyes import agents, catalogue, documents
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Expand, Shown, mount
 from simulators.thousandeyes.api.resources import AGENT, AGENT_NOTIFICATION_RULE
@@ -52,8 +53,15 @@ def _show(view: View, caller: Caller, agent: Agent, expand: Expand) -> Shown:
 
 
 def _detail(view: View, caller: Caller, agent: Agent, expand: Expand) -> Shown:
-    tags = {"tags": tags_of(view, "v-agent", agent.id, caller.aid)}
-    return hal(_show(view, caller, agent, expand) | tags, f"{AGENT.path}/{agent.id}")
+    words = {
+        "labels": [{"labelId": label.id, "name": label.body["name"]} for label in _labels(view, caller, agent)],
+        "tags": tags_of(view, "v-agent", agent.id, caller.aid),
+    }
+    return hal(_show(view, caller, agent, expand) | words, f"{AGENT.path}/{agent.id}")
+
+
+def _labels(view: View, caller: Caller, agent: Agent) -> list[Document]:
+    return documents.labels_of(view, "agent", caller.aid, agent.id)
 
 
 def _enterprise(view: View, agent: Agent) -> Shown:
@@ -127,8 +135,8 @@ def _rule_detail(view: View, caller: Caller, rule: Shown, expand: Expand) -> Sho
 
 
 def _rows(view: View, caller: Caller) -> list[Agent]:
-    """Return the agents a list asks for (``agentTypes``, ``tagKeys``)."""
-    kinds, keys = listed("agentTypes"), listed("tagKeys")
+    """Return the agents a list asks for (``agentTypes``, ``labels`` by id or name, ``tagKeys``)."""
+    kinds, keys, names = listed("agentTypes"), listed("tagKeys"), listed("labels")
     wrong = next((kind for kind in kinds if kind not in KINDS), None)
     if wrong is not None:
         raise invalid(FieldError("agentTypes", f"'{wrong}' is not one of {', '.join(KINDS)}"))
@@ -137,6 +145,7 @@ def _rows(view: View, caller: Caller) -> list[Agent]:
         for agent in view.all(AGENTS)
         if shapes.can_use(agent, caller)
         and (not kinds or agent.kind in kinds)
+        and (not names or any({label.id, label.body["name"]} & set(names) for label in _labels(view, caller, agent)))
         and (not keys or any(tag["key"] in keys for tag in tags_of(view, "v-agent", agent.id, caller.aid)))
     ]
 

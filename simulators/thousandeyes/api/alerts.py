@@ -1,14 +1,12 @@
 """Alerts: the list with its filters and pages, and one alert with its locations.
 
 The list shows each alert twice over, in today's fields and in the deprecated ones (upper case words, an integer rule
-id, dates with a space); the detail has today's words in both. A page's cursor stands for the last alert shown and for
-the time range as it was on the first page, so pages neither move with the clock nor repeat what newer alerts push down.
+id, dates with a space); the detail has today's words in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -17,22 +15,19 @@ from simulators.engine import instants
 from simulators.engine.draft import View
 from simulators.engine.web import world
 from simulators.thousandeyes import layers, notifiers
+from simulators.thousandeyes.api.paging import Place, newest_first, page_size, window_of
 from simulators.thousandeyes.api.rest import (
     BASE,
     Caller,
     FieldError,
-    cursor_state,
     hal,
     invalid,
     iso,
     legacy,
     link,
-    next_link,
     not_found,
-    page_size,
     reply,
     require,
-    window_of,
 )
 from simulators.thousandeyes.api.rules import VIEW
 from simulators.thousandeyes.model import AGENTS, ALERTS, Alert, AlertState, Knobs
@@ -150,42 +145,12 @@ def _list() -> Response:
     state = request.args.get("state")
     if state is not None and state not in STATES:
         raise invalid(FieldError("state", f"must be one of {', '.join(STATES)}"))
-    after = _Place.read()
-    span = window_of(view.now) if after is None else after.span
-    size = page_size(knobs.alert_page, LARGEST_PAGE)
+    place = Place.read()
+    span = window_of(view.now) if place is None else place.span
     wanted = _wanted(state, span, view.now, knobs)
-    found = sorted((alert for alert in view.find(ALERTS, "aid", asking.aid) if wanted(alert)), key=_key)
-    if after is not None:
-        found = [alert for alert in found if _key(alert) > after.key]
-    onward = _Place(_key(found[size - 1]), span).link() if len(found) > size else None
-    return reply(hal({"alerts": [list_item(alert, view.now) for alert in found[:size]]}, next=onward))
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a page ended: the key of its last alert, and the time range of the whole list."""
-
-    key: tuple[int, str]
-    span: tuple[int, int] | None
-
-    def link(self) -> str:
-        """Return the link to the page that goes on from here."""
-        span = self.span
-        fixed = {} if span is None else {"window": "", "startDate": iso(span[0]), "endDate": iso(span[1])}
-        return next_link({"key": self.key, "span": span}, **fixed)
-
-    @classmethod
-    def read(cls) -> _Place | None:
-        """Return the place a request goes on from, ``None`` for a first page; a foreign cursor is refused."""
-        state = cursor_state()
-        match state:
-            case {"key": [int(start), str(identity)], "span": None}:
-                return cls((start, identity), None)
-            case {"key": [int(start), str(identity)], "span": [int(since), int(until)]}:
-                return cls((start, identity), (since, until))
-        if state:
-            raise invalid(FieldError("cursor", "is not a cursor of this list"))
-        return None
+    rows = [alert for alert in view.find(ALERTS, "aid", asking.aid) if wanted(alert)]
+    page, onward = newest_first(rows, _key, place, span, page_size(knobs.alert_page, LARGEST_PAGE))
+    return reply(hal({"alerts": [list_item(alert, view.now) for alert in page]}, next=onward))
 
 
 def _find(view: View, caller: Caller, alert_id: str) -> Alert:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from simulators.engine.draft import Draft, View
 from simulators.engine.resources import Resource
@@ -32,6 +32,7 @@ from simulators.thousandeyes.api.rest import (
     reply,
     require,
 )
+from simulators.thousandeyes.model import AUDIT, AUDIT_ID, AuditEvent
 
 RowT = TypeVar("RowT")
 Expand = tuple[str, ...]
@@ -128,7 +129,9 @@ def _create(collection: Collection[Any]) -> Response:
         assert collection.create is not None
         row = collection.create(draft, asking, collection.accept(draft, asking, body, None))
         show = collection.created or collection.written or collection.show
-        return collection.path(row), show(draft, asking, row, expand)
+        document = show(draft, asking, row, expand)
+        _note(draft, asking, collection, "created", document)
+        return collection.path(row), document
 
     path, document = transact(verb)
     return reply(document, 201, location=path if collection.located else "", media=collection.media)
@@ -150,7 +153,9 @@ def _update(collection: Collection[Any], id: str) -> Response:
         row = collection.need(draft, asking, id)
         row = collection.update(draft, asking, row, collection.accept(draft, asking, object_body(), row))
         show = collection.written or collection.show
-        return show(draft, asking, row, expand)
+        document = show(draft, asking, row, expand)
+        _note(draft, asking, collection, "updated", document)
+        return document
 
     return reply(transact(verb), media=collection.media)
 
@@ -160,7 +165,33 @@ def _delete(collection: Collection[Any], id: str) -> Response:
 
     def verb(draft: Draft) -> None:
         assert collection.delete is not None
-        collection.delete(draft, asking, collection.need(draft, asking, id))
+        row = collection.need(draft, asking, id)
+        document = collection.show(draft, asking, row, ())
+        collection.delete(draft, asking, row)
+        _note(draft, asking, collection, "deleted", document)
 
     transact(verb)
     return no_content()
+
+
+#: Names things go by, and how the audit calls each.
+_NAMES = {"testName": "testName", "ruleName": "alertRuleName", "agentName": "agentName",
+          "accountGroupName": "accountGroupName", "email": "userDisplayName", "key": "tagName", "name": ""}  # fmt: skip
+
+
+def _note(draft: Draft, caller: Caller, collection: Collection[Any], done: str, document: Shown) -> None:
+    """Write down who did what to which thing."""
+    singular = collection.resource.singular
+    name = next((name for name in _NAMES if name in document), "")
+    resources = ((_NAMES[name] or f"{singular}Name", str(document[name])),) if name else ()
+    event = AuditEvent(
+        id=draft.fresh(AUDIT_ID, "te.audit"),
+        aid=caller.aid,
+        at=draft.now,
+        event=f"{singular[:1].upper()}{singular[1:]} {done}",
+        uid=caller.user.id,
+        user=caller.signature,
+        address=request.remote_addr or "",
+        resources=resources,
+    )
+    draft.put(AUDIT, event)

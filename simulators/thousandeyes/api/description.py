@@ -46,6 +46,7 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
         "post": ("Take members out of a cluster", 200, ("expand",), _object("members", _IDS))
     },
     "/agents/proxies": {"get": ("List agent proxies", 200, (), None)},
+    "/audit-user-events": {"get": ("List what users changed", 200, (*_RANGE, "useAllPermittedAids"), None)},
     "/users/current": {"get": ("Read the user behind the token", 200, (), None)},
     "/connectors/generic/{id}/operations": {
         "get": ("List the operations of a connector", 200, (), None),

@@ -198,6 +198,11 @@ TAG = Resource(
     include=("assignments",),
 )
 
+LABEL_TYPES = ("agent", "test", "endpoint-test", "dashboard")
+LABEL_FIELDS = (*shown("labelId", "isBuiltIn", "type", "_links"), text("name", required=True, most=255), texts("ids"))
+#: Every label whatever its type; ``/labels`` can only be listed.
+ANY_LABEL = Resource("label", "labels", "/labels", (), verbs=("list",))
+
 #: Every test whatever its type; ``/tests`` can only be listed.
 ANY_TEST = Resource("test", "tests", "/tests", (), verbs=("list",))
 

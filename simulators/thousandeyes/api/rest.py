@@ -1,4 +1,4 @@
-"""How api.thousandeyes.com speaks: who is asking, refusals, HAL documents, time ranges, cursors.
+"""How api.thousandeyes.com speaks: who is asking, refusals, bodies in, HAL documents out.
 
 Everything a route needs besides its own subject is here, so that views stay a few lines long. Refusals are problem
 documents; a token nobody knows gets an OAuth shaped answer instead. Links name the host the request was sent to, so a
@@ -7,18 +7,16 @@ client that follows them stays with the server it talks to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any
 
 from flask import Response, request
 
 from simulators.engine import instants, limits
 from simulators.engine.draft import Draft, View
-from simulators.engine.errors import BadInstant, Refused
-from simulators.engine.web import answer, credentials, decode_cursor, encode_cursor, json_body, transact, world
+from simulators.engine.errors import Refused
+from simulators.engine.web import answer, credentials, json_body, transact, world
 from simulators.engine.zones import local
 from simulators.thousandeyes.model import ACCOUNT_GROUPS, DOCUMENTS, TOKENS, USERS, AccountGroup, Knobs, User
 
@@ -44,8 +42,6 @@ TITLES = {
     429: "Exhausted rate limit for the organization",
     500: "Internal server error",
 }
-
-ItemT = TypeVar("ItemT")
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
@@ -279,17 +275,7 @@ def expansions(allowed: Sequence[str]) -> tuple[str, ...]:
     return asked
 
 
-# -- time and pages ----------------------------------------------------------------------------------------------------
-
-_WINDOW = re.compile(r"(\d{1,9})([smhdw]?)")
-_SPANS = {
-    "": instants.SECOND,
-    "s": instants.SECOND,
-    "m": instants.MINUTE,
-    "h": instants.HOUR,
-    "d": instants.DAY,
-    "w": 7 * instants.DAY,
-}
+# -- dates -------------------------------------------------------------------------------------------------------------
 
 
 def iso(instant: int) -> str:
@@ -300,85 +286,3 @@ def iso(instant: int) -> str:
 def legacy(instant: int) -> str:
     """Return an instant as the deprecated fields write it: ``2026-03-02 09:00:00`` (UTC)."""
     return local(instant, "UTC").strftime("%Y-%m-%d %H:%M:%S")
-
-
-def read_date(name: str) -> int | None:
-    """Return a date-time query parameter in microseconds UTC, ``None`` when absent.
-
-    Accepts an offset with or without a colon, ``Z``, and none (UTC). A ``+`` that arrived unescaped, and so became a
-    space, is understood as well. Raises a validation problem for anything else.
-    """
-    text = request.args.get(name)
-    if text is None:
-        return None
-    try:
-        return instants.parse(re.sub(r"(?<=\d) (?=\d{2}:?\d{2}$)(?<!^\d{4}-\d{2}-\d{2} )", "+", text))
-    except BadInstant:
-        raise invalid(FieldError(name, "must be an ISO 8601 date-time")) from None
-
-
-def window_of(now: int) -> tuple[int, int] | None:
-    """Return the time range [start, end] a request names, in microseconds UTC, or ``None`` when it names none.
-
-    ``window`` is a span up to ``now`` and excludes the dates; ``endDate`` alone is refused, ``startDate`` alone reaches
-    to ``now`` (ThousandEyes: time range parameters).
-    """
-    window = request.args.get("window")
-    start, end = read_date("startDate"), read_date("endDate")
-    if window is not None:
-        if start is not None or end is not None:
-            raise invalid(FieldError("window", "cannot be combined with startDate or endDate"))
-        match = _WINDOW.fullmatch(window)
-        if match is None:
-            raise invalid(FieldError("window", "must be a number followed by s, m, h, d or w"))
-        return max(now - int(match[1]) * _SPANS[match[2]], 0), now
-    if start is None:
-        if end is not None:
-            raise invalid(FieldError("startDate", "is required when endDate is given"))
-        return None
-    if end is None:
-        end = now
-    if start > end:
-        raise invalid(FieldError("startDate", "must not be after endDate"))
-    return start, end
-
-
-def cursor_state() -> dict[str, Any]:
-    """Return what the ``cursor`` of this request stands for, empty without one; a foreign cursor is refused."""
-    text = request.args.get("cursor")
-    if not text:
-        return {}
-    try:
-        return decode_cursor(text)
-    except (ValueError, RecursionError):
-        raise invalid(FieldError("cursor", "is not a cursor of this list")) from None
-
-
-def page_size(default: int, largest: int, name: str = "max") -> int:
-    """Return the ``max`` of a request; raises a validation problem when it is not a whole number from 1 on."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or not text.strip("0"):
-        raise invalid(FieldError(name, "must be a whole number greater than 0"))
-    return largest if len(text) > 9 else min(int(text), largest)
-
-
-def next_link(state: Mapping[str, Any], **fixed: str) -> str:
-    """Return the URL of the next page: this request with a cursor for ``state``.
-
-    ``fixed`` replaces parameters (absolute dates instead of a window, so that pages do not move with the clock); an
-    empty value takes the parameter out.
-    """
-    query = {name: value for name, value in request.args.items() if name != "cursor"}
-    query.update(fixed)
-    query["cursor"] = encode_cursor(state)
-    kept = {name: value for name, value in query.items() if value}
-    return f"{request.scheme}://{request.host}{request.path}?{urlencode(kept)}"
-
-
-def cut(items: Sequence[ItemT], offset: int, size: int) -> tuple[list[ItemT], int | None]:
-    """Return ``size`` of ``items`` from ``offset`` and the offset of the next page (``None`` on the last one)."""
-    part = list(items[offset : offset + size])
-    following = offset + len(part)
-    return part, following if following < len(items) else None

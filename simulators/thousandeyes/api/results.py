@@ -18,20 +18,8 @@ from simulators.engine.instants import SECOND
 from simulators.engine.web import world
 from simulators.thousandeyes import layers, units
 from simulators.thousandeyes.api import shapes
-from simulators.thousandeyes.api.rest import (
-    BASE,
-    FieldError,
-    cursor_state,
-    expansions,
-    hal,
-    invalid,
-    iso,
-    next_link,
-    not_found,
-    reply,
-    require,
-    window_of,
-)
+from simulators.thousandeyes.api.paging import cursor_state, foreign_cursor, next_link, range_links, window_of
+from simulators.thousandeyes.api.rest import BASE, expansions, hal, iso, not_found, reply, require
 from simulators.thousandeyes.api.tests import VIEW
 from simulators.thousandeyes.expression import Value
 from simulators.thousandeyes.measures import REASONS
@@ -177,8 +165,7 @@ def _results(test_id: str, layer: str) -> Response:
     if span is not None:
         document |= {"startDate": iso(span[0]), "endDate": iso(span[1])}
         if number >= first:
-            fixed = {"window": "", "startDate": iso(span[0]), "endDate": iso(span[1])}
-            onward = next_link({"round": number, "span": span}, **fixed)
+            onward = next_link({"round": number, "span": span}, **range_links(span))
     return reply(hal(document, next=onward))
 
 
@@ -189,7 +176,7 @@ def _range(now: int, interval: int, latest: int) -> tuple[int, int, tuple[int, i
         case {"round": int(number), "span": [int(since), int(until)]}:
             span: tuple[int, int] | None = (since, until)
         case _ if state:
-            raise invalid(FieldError("cursor", "is not a cursor of this list"))
+            raise foreign_cursor()
         case _:
             span, number = window_of(now), latest
     if span is None:

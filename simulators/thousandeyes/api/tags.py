@@ -1,8 +1,8 @@
-"""Tags and labels: words stuck to tests and agents.
+"""Tags: keys and values stuck to tests and agents.
 
 A tag knows what it is assigned to; a test that names its tags on create or update says the same from the other side.
 Assigning adds, it never takes away; dynamic tags find their objects by themselves and cannot be assigned. Answers about
-several tags have status 207. Labels are the older kind, kept by the tests that wear them.
+several tags have status 207.
 """
 
 from __future__ import annotations

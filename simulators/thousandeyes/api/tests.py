@@ -19,6 +19,8 @@ from simulators.engine.web import world
 from simulators.thousandeyes import commands, layers
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Shown, mount
+from simulators.thousandeyes.api.labels import set_labels
+from simulators.thousandeyes.api.paging import page_size
 from simulators.thousandeyes.api.resources import ANY_TEST
 from simulators.thousandeyes.api.rest import (
     BASE,
@@ -28,7 +30,6 @@ from simulators.thousandeyes.api.rest import (
     hal,
     iso,
     not_found,
-    page_size,
     problem,
     reply,
     require,
@@ -168,7 +169,7 @@ def _create(kind: str) -> Callable[[Draft, Caller, Shown], Test]:
             enabled=body.get("enabled", True),
             alerts_enabled=body.get("alertsEnabled", True),
         )
-        set_tags(draft, caller, "test", test.id, body.get("tags"))
+        _set_words(draft, caller, test.id, body)
         return test
 
     return create
@@ -184,7 +185,7 @@ def _update(kind: str) -> Callable[[Draft, Caller, Test, Shown], Test]:
             changes["agents"] = _agent_ids(body)
         changes["rules"] = _chosen(draft, caller, kind, settings, body, test)
         changes |= {"body": _rest(settings), "modified_by": caller.signature}
-        set_tags(draft, caller, "test", test.id, body.get("tags"))
+        _set_words(draft, caller, test.id, body)
         return commands.update_test(draft, test.id, **changes)
 
     return update
@@ -193,8 +194,14 @@ def _update(kind: str) -> Callable[[Draft, Caller, Test, Shown], Test]:
 def _delete(draft: Draft, caller: Caller, test: Test) -> None:
     if test.aid != caller.aid:
         raise problem(403, "A shared test can only be deleted by the account group that owns it.")
-    set_tags(draft, caller, "test", test.id, [])
+    _set_words(draft, caller, test.id, {"tags": [], "labels": []})
     commands.delete_test(draft, test.id)
+
+
+def _set_words(draft: Draft, caller: Caller, test_id: str, body: Shown) -> None:
+    """Make the tags and labels named in a body those of the test; what is not named stays."""
+    set_tags(draft, caller, "test", test_id, body.get("tags"))
+    set_labels(draft, caller, "test", test_id, body.get("labels"))
 
 
 def _chosen(
@@ -219,7 +226,7 @@ def _agent_ids(body: Shown) -> tuple[str, ...]:
 
 
 def _rest(settings: Shown) -> Shown:
-    shut = {*_ROW, "alertRules", "tags"}
+    shut = {*_ROW, "alertRules", "tags", "labels"}
     return {name: value for name, value in settings.items() if name not in shut}
 
 

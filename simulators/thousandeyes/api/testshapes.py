@@ -17,12 +17,13 @@ from simulators.engine.resources import thaw
 from simulators.thousandeyes import layers
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Expand, Shown
+from simulators.thousandeyes.api.labels import labels_in
 from simulators.thousandeyes.api.resources import readable
 from simulators.thousandeyes.api.rest import Caller, not_found
 from simulators.thousandeyes.api.rules import base_rule
 from simulators.thousandeyes.api.tags import tags_of
 from simulators.thousandeyes.api.testtypes import CODECS, DSCP, SSL_VERSIONS, TEST_TYPES
-from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, DOCUMENTS, RULES, TEST_VERSIONS, Test
+from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, RULES, TEST_VERSIONS, Test
 
 _RULE_IN_TEST = (
     "ruleId", "ruleName", "expression", "direction", "isDefault", "alertType", "minimumSources", "minimumSourcesPct",
@@ -122,17 +123,6 @@ def _groups(view: View, caller: Caller, test: Test) -> Shown:
     return {"sharedWithAccounts": [{"aid": group.id, "name": group.name} for group in groups if group is not None]}
 
 
-def _labels(view: View, caller: Caller, test: Test) -> Shown:
-    labels = [view.get(DOCUMENTS, label) for label in test.body.get("labels", ())]
-    return {
-        "labels": [
-            {"labelId": label.id, "name": label.body["name"], "isBuiltin": False}
-            for label in labels
-            if label is not None
-        ]
-    }
-
-
 def _monitors(view: View, caller: Caller, test: Test) -> Shown:
     """Return the monitors: all public ones when the test uses those, and the private ones that were named."""
     if not layers.LAYERS[test.type].routed and test.type != "bgp":
@@ -152,7 +142,7 @@ _PARTS: Mapping[str, Callable[[View, Caller, Test], Shown]] = {
     "agent": _agents,
     "alert-rule": _rules,
     "monitor": _monitors,
-    "label": _labels,
+    "label": lambda view, caller, test: {"labels": labels_in(view, "test", test.id, caller.aid)},
     "tag": lambda view, caller, test: {"tags": tags_of(view, "test", test.id, caller.aid)},
     "shared-with-account": _groups,
 }
