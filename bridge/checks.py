@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from bridge import reconcile, runbook, sending, translate
+from bridge import people, reconcile, runbook, sending, translate
 from bridge.config import SECOND, Config, Storage
 from bridge.delivery import TRANSPORT_ERRORS, Verdict
 from bridge.errors import BridgeProblem
@@ -157,24 +157,9 @@ def clock(config: Config, client: httpx.Client, now: int) -> Iterator[Finding]:
 
 def incidents(config: Config, client: httpx.Client) -> Iterator[Finding]:
     """Check the REST token, when there is one."""
-    token = config.incidents.api_token
-    if token is None:
+    if config.incidents.api_token is None:
         return
-    try:
-        with client.stream(
-            "GET",
-            f"{config.incidents.api_url}/incidents",
-            params={"limit": "1"},
-            headers={
-                "Authorization": f"Token token={token.value}",
-                "Accept": "application/vnd.pagerduty+json;version=2",
-            },
-            follow_redirects=False,
-        ) as response:
-            status = response.status_code
-    except TRANSPORT_ERRORS as error:
-        yield Finding(Level.PROBLEM, "incidents", type(error).__name__, "Check incidents.api_url and the connection.")
-        return
+    status, _ = people.ask(client, config.incidents, "/incidents", limit="1")
     if status == 200:
         yield Finding(Level.OK, "incidents", "the REST token works")
     else:

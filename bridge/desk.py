@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bridge import records, runbook, translate, verdict
+from bridge import people, records, runbook, translate, verdict, watch
 from bridge.config import Config, load
 from bridge.control import hands
 from bridge.errors import StoreError
@@ -94,12 +94,15 @@ def status_lines(report: Report) -> list[str]:
 
 @click.command()
 @config_option
+@click.option("--incident", "online", is_flag=True, help="Ask PagerDuty for the incident, too (incidents.api_token).")
 @click.argument("alert")
-def trace(config_path: Path, alert: str) -> None:
-    """Show everything that happened to ALERT (ThousandEyes' alert id or PagerDuty's dedup key)."""
+def trace(config_path: Path, alert: str, online: bool) -> None:
+    """Show everything that happened to ALERT (ThousandEyes' alert id, PagerDuty's dedup key, or `canary`)."""
     config = load(config_path)
-    keys = (alert, translate.dedup_key(config.receiver.source, alert), translate.dedup_key("bridge", alert))
     with reading(config.store) as store:
+        if alert == watch.CANARY and (flown := store.fact(watch.CANARY)) is not None:
+            alert = flown[1]
+        keys = (alert, translate.dedup_key(config.receiver.source, alert), translate.dedup_key(watch.SOURCE, alert))
         notifications, alerts, events, tries = records.trace(store, *keys)
     if not notifications and not alerts:
         raise StoreError(f"{alert}: the store knows no such alert")
@@ -110,14 +113,21 @@ def trace(config_path: Path, alert: str) -> None:
     for route, key, opened, cleared, by_person, dedup_key in alerts:
         lines.append((opened or cleared or 0, f"routed by {route} to key {key}, dedup key {dedup_key}"))
         lines += [(by_person, "resolved in PagerDuty by a person")] if by_person else []
-    for at, row, action, key, state, due, finished in events:
-        lines.append((at, f"event o{row} {action} for key {key}, due {moment(due)}"))
-        end = f"event o{row} {action}: {state}"
-        lines.append((finished, end) if finished else (sys.maxsize, end))
-    for at, event, said, code, error in tries:
-        lines.append((at, f"event o{event} tried: {said}, {error or code or 'no answer'}"))
+    lines += [(at, f"event o{row} {action} for key {key}") for at, row, action, key, *_ in events]
+    lines += [
+        (at, f"event o{event} tried: {said}, {error or code or 'no answer'}") for at, event, said, code, error in tries
+    ]
+    for _, row, action, _, state, due, finished in events:
+        when = "" if finished else f", due {moment(due)}"
+        lines.append((finished or sys.maxsize, f"event o{row} {action}: {state}{when}"))
     for at, line in sorted(lines, key=lambda pair: pair[0]):
         click.echo(clean(f"{'now' if at == sys.maxsize else moment(at)}  {line}"))
+    if online:
+        from bridge import live
+
+        with live.client(config, live.carrier(config)) as client:
+            for line in people.incidents_of(client, config.incidents, alerts[0][-1] if alerts else alert):
+                click.echo(clean(f"now  {line}"))
 
 
 @click.group("dead-letters")

@@ -126,34 +126,51 @@ def _follow(bridge: Bridge, key: str, now: int) -> str:
 
 def _alert_keys(bridge: Bridge, incident: str) -> list[str] | None:
     """Return the dedup keys of an incident's alerts, ``None`` when PagerDuty has to be asked again later."""
-    incidents = bridge.config.incidents
+    status, document = ask(bridge.client, bridge.config.incidents, f"/incidents/{incident}/alerts", limit="100")
+    bridge.tally.count("lookups", str(status or "none"))
+    if status == 404:
+        return []
+    if status != 200:
+        return None
+    return [text(alert.get("alert_key")) for alert in _objects(document.get("alerts"))]
+
+
+def incidents_of(client: httpx.Client, incidents: Incidents, key: str) -> list[str]:
+    """Return a line about each of PagerDuty's incidents with an alert of this dedup key."""
+    status, document = ask(client, incidents, "/incidents", incident_key=key, date_range="all")
+    if status != 200:
+        return [f"PagerDuty did not say which incident that is ({status or 'no answer'})"]
+    found = _objects(document.get("incidents"))
+    lines = [
+        f"incident #{text(one.get('incident_number'))} {text(one.get('status'))}: {text(one.get('html_url'))}"
+        for one in found
+    ]
+    return lines or ["PagerDuty has no incident with this dedup key"]
+
+
+def ask(client: httpx.Client, incidents: Incidents, path: str, **parameters: str) -> tuple[int, dict[str, Any]]:
+    """Return status and JSON object of a REST request; status 0 when there was no answer, or none that is JSON."""
     token = "" if incidents.api_token is None else incidents.api_token.value
     try:
-        with bridge.client.stream(
+        with client.stream(
             "GET",
-            f"{incidents.api_url}/incidents/{incident}/alerts",
-            params={"limit": "100"},
-            headers={
-                "Authorization": f"Token token={token}",
-                "Accept": "application/vnd.pagerduty+json;version=2",
-                "Content-Type": "application/json",
-            },
+            incidents.api_url + path,
+            params=parameters,
+            headers={"Authorization": f"Token token={token}", "Accept": "application/vnd.pagerduty+json;version=2"},
             follow_redirects=False,
         ) as response:
             status, content = response.status_code, _bounded(response)
     except TRANSPORT_ERRORS:
-        return None
-    bridge.tally.count("lookups", str(status))
-    if status == 404:
-        return []
+        return 0, {}
     try:
-        document = json.loads(content) if status == 200 else None
+        document = json.loads(content) if status == 200 else {}
     except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        return None
-    alerts: list[Any] = document["alerts"] if isinstance(document.get("alerts"), list) else []
-    return [text(alert.get("alert_key")) for alert in alerts if isinstance(alert, dict)]
+        return 0, {}
+    return (status, document) if isinstance(document, dict) else (0, {})
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _bounded(response: httpx.Response) -> bytes:
