@@ -117,9 +117,11 @@ def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
         draft.put(NOTIFICATIONS, replace(notification, state="failed"))
         draft.record("notification.failed", notification.alert, **result)
     else:
-        due = notification.made + notification.attempts * RETRY_EVERY
-        draft.schedule(max(due, draft.now), OWNER, RETRY, notification.id)
-        draft.record("notification.retried", notification.alert, **result, again=max(due, draft.now))
+        # An attempt that was held up on the way has missed its turns: they are gone, not made up for in one instant.
+        turn = max(notification.attempts, (draft.now - notification.made) // RETRY_EVERY + 1)
+        due = notification.made + turn * RETRY_EVERY
+        draft.schedule(due, OWNER, RETRY, notification.id)
+        draft.record("notification.retried", notification.alert, **result, again=due)
 
 
 def agent_name(view: View, agent_id: str) -> str:
