@@ -88,6 +88,8 @@ class Evidence:
         self.webhooks: list[Exchange] = []
         self.attempts: list[Attempt] = []
         self.stragglers: list[Exchange] = []
+        #: Why PagerDuty took an event and did nothing, by the number of the request.
+        self.dropped: dict[int, str] = {}
         self._arrived: dict[int, Exchange] = {}
         self._openings: dict[str, Exchange] = {}
         self._open: dict[int, Attempt] = {}
@@ -109,6 +111,8 @@ class Evidence:
                 self._hit(entry)
             elif entry.kind == "bridge.crashed":
                 self._crash(entry)
+            elif entry.kind == "event.dropped":
+                self.dropped[entry.cause] = str(entry.data["why"])
             elif entry.kind == "incident.triggered":
                 self._openings[entry.subject] = self._arrived[entry.cause]
         return self

@@ -9,8 +9,9 @@ hand (:func:`excused`), otherwise it is a failure like any other.
 * A trigger outlived its sender's patience on the way and arrived after its incident was resolved: it opens another one,
   and when the resolve has gone by, nobody closes it.
 
-A trigger or resolve that something on the way answered with 400 is dead, and what follows from that is excused when the
-journal holds exactly that answer to exactly that event. Maintenance windows and reopening are not part of these runs.
+A trigger or resolve that something on the way answered with 400 is dead, and a resolve that PagerDuty took and dropped
+during maintenance leaves its incident open; both are excused when the journal holds exactly that about exactly that
+event. Nobody reopens a resolved incident in these runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from evidence import BRIDGE, EVENTS, Evidence, Exchange
+from evidence import BRIDGE, EVENTS, Attempt, Evidence, Exchange
 
 from simulators.pagerduty import model as pagerduty
 from simulators.pagerduty.incidents import TIMERS
@@ -260,8 +261,9 @@ def everything_ends(evidence: Evidence) -> Iterator[str]:
         if incident.status is Status.RESOLVED:
             continue
         opened = evidence.opening(incident.id)
-        dead = any(attempt.refused for attempt in evidence.tries(opened.alert, "resolve"))
-        if not dead and not _late(evidence, opened):
+        resolves = evidence.tries(opened.alert, "resolve")
+        dead = any(attempt.refused for attempt in resolves)
+        if not dead and not _late(evidence, opened) and not _dropped_in_maintenance(evidence, resolves):
             yield f"#{incident.number} of alert {opened.alert} is {incident.status} for ever"
 
 
@@ -303,6 +305,11 @@ def _late(evidence: Evidence, opened: Exchange) -> bool:
     """Whether an incident was opened by a straggler after the resolve of its alert had been taken."""
     resolves = [attempt for attempt in evidence.tries(opened.alert, "resolve") if attempt.accepted]
     return _straggled(evidence, opened) and any(attempt.seq < opened.seq for attempt in resolves)
+
+
+def _dropped_in_maintenance(evidence: Evidence, resolves: list[Attempt]) -> bool:
+    arrivals = [arrival.seq for attempt in resolves for arrival in attempt.arrivals]
+    return any(evidence.dropped.get(seq) == "the service is in maintenance" for seq in arrivals)
 
 
 def _coalesced(evidence: Evidence, alert: str) -> bool:

@@ -27,7 +27,7 @@ from scenarios.stage import EVENTS_HOST, Stage, TestDesk
 from simulators.engine import faults, instants
 from simulators.engine.faults import FAULTS, FaultKind
 from simulators.engine.world import Snapshot
-from simulators.pagerduty import devices, incidents
+from simulators.pagerduty import account, devices, incidents
 from simulators.pagerduty import model as pagerduty
 from simulators.pagerduty.model import INCIDENTS, MESSAGES, Agent, Channel, Incident, Message
 from simulators.thousandeyes import commands
@@ -100,11 +100,11 @@ def household() -> dict[str, Any]:
         [{"id": first["id"], "type": "schedule_reference"}],
         [{"id": "PBOB001", "type": "user_reference"}],
     )
-    account = accounts.account(HUMANS, levels=levels, delay=15, loops=1, schedules=(first,))
-    service = account["services"][0]
+    household = accounts.account(HUMANS, levels=levels, delay=15, loops=1, schedules=(first,))
+    service = household["services"][0]
     service["acknowledgement_timeout"] = 1800
     service["incident_urgency_rule"] = {"type": "constant", "urgency": "severity_based"}
-    return account
+    return household
 
 
 class StageMachine(RuleBasedStateMachine):
@@ -208,6 +208,17 @@ class StageMachine(RuleBasedStateMachine):
         found = self._incidents()
         incident = found[max(len(found) - 1 - back, 0)]
         self.stage.do(WORK[action], incident, Agent("user_reference", user, "web_ui"))
+        self.stage.world.advance(then)
+
+    @rule(minutes=st.sampled_from((5, 60)), then=SPAN)
+    def service_is_in_maintenance(self, *, minutes: int, then: str) -> None:
+        """Somebody opens a maintenance window: until it ends PagerDuty takes every event and drops it."""
+        window = {
+            "start_time": instants.iso(self.stage.now),
+            "end_time": instants.iso(self.stage.now + minutes * instants.MINUTE),
+            "services": [{"id": accounts.SERVICE, "type": "service_reference"}],
+        }
+        self.stage.do(account.put, "maintenance_windows", window)
         self.stage.world.advance(then)
 
     # -- time ------------------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from evidence import Attempt, Evidence
 from invariants import ALWAYS, SETTLED, Violated, hold
 
 from bridge.core import Point
+from scenarios import accounts
 from scenarios.stage import EVENTS_HOST, Stage, TestDesk
 from simulators.engine import instants
 from simulators.engine.faults import FaultKind
-from simulators.pagerduty import incidents
+from simulators.pagerduty import account, incidents
 from simulators.pagerduty.model import INCIDENTS, Agent, Status
 
 PERSON = Agent("user_reference", "PALICE1", "web_ui")
@@ -105,4 +106,22 @@ def test_an_incident_left_open_by_a_refused_resolve_is_excused(stage: Stage, sho
     hold((*ALWAYS, *SETTLED), evidence.read())
     evidence.tries(evidence.attempts[-1].alert, "resolve")[0].fault_status = 500
     with pytest.raises(Violated, match="arrives, or ends for a proved reason"):
+        hold(SETTLED, evidence)
+
+
+def test_an_incident_whose_resolve_was_dropped_in_maintenance_is_excused(stage: Stage, shop: TestDesk) -> None:
+    """The service is in maintenance while the alert clears: PagerDuty takes the resolve and drops it."""
+    evidence = Evidence(stage.world)
+    stage.run_until("10:50")
+    window = {
+        "start_time": "2026-03-02T10:50:00Z",
+        "end_time": "2026-03-02T11:50:00Z",
+        "services": [{"id": accounts.SERVICE, "type": "service_reference"}],
+    }
+    stage.do(account.put, "maintenance_windows", window)
+    stage.run_until("14:00")
+    stage.incident(shop).expect_open()
+    hold((*ALWAYS, *SETTLED), evidence.read())
+    evidence.dropped.clear()
+    with pytest.raises(Violated, match="closed its incident"):
         hold(SETTLED, evidence)
