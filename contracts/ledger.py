@@ -28,7 +28,7 @@ class Evidence(StrEnum):
 class Row:
     """One rule. ``knob`` is a field of the vendor's ``Knobs``, ``tests`` are node ids (``file::test``).
 
-    A rule that is not ``modelled`` says in ``reason`` why; it has neither tests nor a knob.
+    A rule that is not ``modelled`` says in ``reason`` why; it has no tests.
     """
 
     id: str

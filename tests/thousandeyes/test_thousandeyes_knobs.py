@@ -7,6 +7,7 @@ import pytest
 from outage_rig import LONDON, Outage
 
 from simulators.engine import instants
+from simulators.thousandeyes.model import Trouble
 
 
 @pytest.mark.parametrize("clear_always_sent", [True, False])
@@ -78,3 +79,14 @@ def test_clear_below_minimum(clear_below_minimum: bool, ended: str) -> None:
     outage.fails("10:00", "10:30", LONDON)
     outage.world.run_until("11:00")
     assert [instants.clock(alert.end or 0) for alert in outage.alerts] == [ended]
+
+
+@pytest.mark.parametrize("dynamic_baselines", [True, False])
+def test_dynamic_baselines(dynamic_baselines: bool) -> None:
+    """A limit above the healthy range stands in for the vendor's baseline, or such a condition never holds."""
+    outage = Outage(
+        rule={"expression_text": "((Auto(responseTime >= Medium sensitivity)))"}, dynamic_baselines=dynamic_baselines
+    )
+    outage.fails("10:00", "10:10", kind=Trouble.LATENCY, value=300)
+    outage.world.run_until("11:00")
+    assert outage.events == (["trigger", "clear"] if dynamic_baselines else [])
