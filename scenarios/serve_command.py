@@ -66,7 +66,9 @@ YEARS = (2000, 2100)
 @click.option("--rate-limits", is_flag=True, help="Enforce the vendors' rate limits.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of the text.")
 @click.option(
-    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write that line to a file when ready."
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write that line to a file when ready; it is removed at the end.",
 )
 def serve(as_json: bool, ready_file: Path | None, **options: Any) -> None:
     """Serve both simulators on this machine until stopped, for clients and bridges of your own.
@@ -89,6 +91,8 @@ def serve(as_json: bool, ready_file: Path | None, **options: Any) -> None:
     if not is_loopback(settings.host):
         click.echo(f"Warning: whoever reaches {settings.host} can use these simulators.", err=True)
     try:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
         served = Served(settings)
     except EngineError as problem:
         raise click.ClickException(str(problem)) from None
@@ -102,6 +106,8 @@ def serve(as_json: bool, ready_file: Path | None, **options: Any) -> None:
             _write(ready_file, line)
         click.echo(line if as_json else handout.as_text(served.facts), nl=False)
         stopped.get()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
 
 
 def _settings(

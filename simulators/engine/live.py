@@ -131,10 +131,10 @@ class Runner:
         """Stop driving. Requests under way are given :data:`GRACE` to end, those not begun are dropped."""
         self._stopping = True
         self.nudge()
-        if self._threads[0].is_alive():
-            self._threads[0].join()
         with self._wake:
             self._wake.wait_for(lambda: self._in_flight == 0 or not self._threads[-1].is_alive(), GRACE)
+        if self._threads[0].is_alive():
+            self._threads[0].join(GRACE)
         for _ in range(SENDERS):
             self._jobs.put(None)
 
@@ -283,7 +283,8 @@ class Runner:
 
     def _dispatch(self, job: Callable[[], None]) -> None:
         if self._inline:
-            job()
+            if not self._stopping:
+                job()
             return
         with self._wake:
             self._in_flight += 1

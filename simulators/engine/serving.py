@@ -32,7 +32,7 @@ THREADS = 16
 #: Connections the system holds while every thread is busy.
 BACKLOG = 128
 #: How often, fifty times a second, a listener is asked whether it has stopped before it is left to itself.
-LOOKS = 150
+LOOKS = 75
 PLAIN_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 41\r\nConnection: close\r\n\r\n"
     b"this port speaks TLS only: use https://\r\n"

@@ -252,6 +252,23 @@ def test_stopping_leaves_a_receiver_that_never_answers_behind(monkeypatch: pytes
     hold.released.set()
 
 
+def test_stopping_does_not_wait_for_somebody_who_moves_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What falls due after the stop is not sent any more."""
+    monkeypatch.setattr("simulators.engine.live.GRACE", 0.0)
+    live = Live(Mode.MANUAL)
+    hold = live.receiver.during["first"] = Hold()
+    live.plan("ask", "first", MINUTE)
+    live.plan("ask", "second", 2 * MINUTE)
+    mover = threading.Thread(target=live.runner.run, args=(lambda: live.world.advance("1h"),))
+    with live.running():
+        mover.start()
+        assert hold.reached.wait(SOON)
+    hold.released.set()
+    mover.join(SOON)
+    assert live.times("answered", "first") == [MINUTE]
+    assert live.times("answered", "second") == []
+
+
 def test_a_runner_that_was_never_started_can_be_stopped() -> None:
     """Stopping is safe after a start that failed half-way."""
     Live(Mode.MANUAL).runner.stop()

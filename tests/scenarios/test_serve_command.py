@@ -35,8 +35,9 @@ PATIENCE = 30
 class Serving:
     """A running command; ``facts`` is the line it prints for scripts."""
 
-    def __init__(self, process: subprocess.Popen[str], facts: Mapping[str, Any], text: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], facts: Mapping[str, Any], text: str, temporary: Path) -> None:
         self.process = process
+        self.temporary = temporary
         self.facts = facts
         self.text = text
         ca = facts["ca"]
@@ -100,9 +101,14 @@ def command(*arguments: str) -> list[str]:
 
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Serving]:
-    ready = folder / "ready.json"
+    ready, temporary = folder / "ready.json", folder / "temporary"
+    temporary.mkdir()
     process = subprocess.Popen(
-        command("--ready-file", str(ready), *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("--ready-file", str(ready), *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )
     try:
         assert process.stdout is not None
@@ -111,13 +117,13 @@ def serving(folder: Path, *arguments: str) -> Iterator[Serving]:
             line = process.stdout.readline()
             assert line, process.communicate()[1]
             text += line
-        here = Serving(process, json.loads(ready.read_text()), text)
+        here = Serving(process, json.loads(ready.read_text()), text, temporary)
         yield here
         here.client.close()
     finally:
         if process.poll() is None:
-            process.kill()
-            process.communicate()
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +252,8 @@ def test_a_termination_stops_everything(secure: Serving) -> None:
     addresses = [httpx.URL(url) for url in (*secure.facts["urls"].values(), secure.facts["bridge"])]
     assert secure.stop(signal.SIGTERM) == ""
     assert secure.process.returncode == 0
+    assert list(secure.temporary.iterdir()) == []
+    assert not (secure.temporary.parent / "ready.json").exists()
     for child in children:
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
