@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from bridge import records
+from bridge import verdict
 from bridge.config import SECOND
 from bridge.core import Bridge
 from bridge.tally import BOUNDS
@@ -23,6 +23,9 @@ COUNTERS = {
     "decided": ("bridge_decided", "Notifications decided upon, by outcome.", "outcome"),
     "tries": ("bridge_tries", "Events tried, by verdict.", "verdict"),
     "dead": ("bridge_dead", "Notifications and events given up, by cause.", "cause"),
+    "repaired": ("bridge_repaired", "Lost notifications found by reconciliation and put in, by kind.", "kind"),
+    "reconciled": ("bridge_reconciliations", "Runs of reconciliation, by result.", "result"),
+    "lookups": ("bridge_lookups", "Incidents looked up in PagerDuty's REST API, by status.", "status"),
     "forgotten": ("bridge_forgotten", "Rows deleted because their retention is over.", ""),
 }
 HISTOGRAMS = {
@@ -30,6 +33,11 @@ HISTOGRAMS = {
     "decision": ("bridge_decision_seconds", "From the commit of a notification to the decision about it.", ""),
     "delivery": ("bridge_delivery_seconds", "From a notification to PagerDuty's acceptance of its event.", "action"),
     "exchange": ("bridge_exchange_seconds", "Requests of the bridge, by host.", "host"),
+}
+#: Facts of the store that are shown as the moment they last happened, 0 for never.
+FACTS = {
+    "reconcile": "When reconciliation last succeeded.",
+    "canary": "When the last canary was put in.",
 }
 
 
@@ -59,18 +67,30 @@ class _Collector:
         yield from self._keys()
 
     def _store(self) -> Iterator[Metric]:
-        figures = records.figures(self._bridge.store)
+        report = verdict.judge(self._bridge.store, self._bridge.config, self._now)
+        figures = report.figures
+        yield GaugeMetricFamily("bridge_works", "1 while paging works, as bridge status says.", int(report.works))
+        trouble = GaugeMetricFamily("bridge_trouble", "1 for each trouble there is.", labels=["name", "level"])
+        for one in sorted({(one.name, one.level.value) for one in report.troubles}):
+            trouble.add_metric(list(one), 1)
+        yield trouble
         yield GaugeMetricFamily("bridge_undecided", "Notifications nobody decided upon yet.", figures.undecided)
         yield GaugeMetricFamily("bridge_unreadable", "Unreadable notifications kept.", figures.unreadable)
         yield GaugeMetricFamily("bridge_open_alerts", "Alerts triggered and not cleared.", figures.open_alerts)
         queue = GaugeMetricFamily("bridge_queue", "Events by key and state.", labels=["key", "state"])
-        for one in figures.queues:
-            queue.add_metric([one.key, one.state], one.number)
+        for events in figures.queues:
+            queue.add_metric([events.key, events.state], events.number)
         yield queue
         age = self._age(figures.oldest_pending)
         yield GaugeMetricFamily("bridge_oldest_pending_seconds", "Age of the oldest event not delivered yet.", age)
         age = self._age(figures.undecided_since)
         yield GaugeMetricFamily("bridge_oldest_undecided_seconds", "Age of the oldest notification undecided.", age)
+
+        for name, text in FACTS.items():
+            fact = self._bridge.store.fact(name)
+            yield GaugeMetricFamily(
+                f"bridge_last_{name}_timestamp_seconds", text, 0 if fact is None else fact[0] / SECOND
+            )
 
     def _keys(self) -> Iterator[Metric]:
         barred = GaugeMetricFamily("bridge_key_barred", "1 while a key is refused by PagerDuty.", labels=["key"])

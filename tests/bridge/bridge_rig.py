@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from bridge.admission import Door
 from bridge.config import Config, parse
 from bridge.core import Bridge, Inbound, Point
 from bridge.store import SqliteStore
@@ -55,13 +56,14 @@ class PagerDuty:
 
 
 class Rig:
-    """A bridge in memory beside a PagerDuty that can be told what to answer."""
+    """A bridge in memory beside a PagerDuty that can be told what to answer, and whatever other hosts it is given."""
 
     def __init__(self, settings: Config | None = None, store: SqliteStore | None = None) -> None:
         self.pagerduty = PagerDuty()
         self.config = settings or config()
         self.store = store or SqliteStore(":memory:")
-        self.client = httpx.Client(transport=httpx.MockTransport(self.pagerduty))
+        self.hosts: dict[str, Callable[[httpx.Request], httpx.Response]] = {"events.pagerduty.com": self.pagerduty}
+        self.client = httpx.Client(transport=httpx.MockTransport(lambda request: self.hosts[request.url.host](request)))
         self.crash_at: Point | None = None
         self.bridge = self.start()
 
@@ -70,9 +72,19 @@ class Rig:
         self.bridge = Bridge(self.config, self.store, self.client, reached=self._reached)
         return self.bridge
 
-    def post(self, body: bytes, now: int = NOW, **headers: str) -> int:
+    def post(self, body: bytes, now: int = NOW, *, door: Door = Door.THOUSANDEYES, **headers: str) -> int:
         """Return the status a webhook is answered with."""
-        return self.bridge.receive(Inbound(body, headers), now).status
+        return self.bridge.receive(Inbound(body, headers, door), now).status
+
+    def drain(self, now: int) -> int:
+        """Run whenever something is due, from ``now`` on; return when nothing more was."""
+        for _ in range(10_000):
+            due = self.bridge.next_due()
+            if due is None:
+                return now
+            now = max(now, due)
+            self.bridge.run_due(now)
+        raise AssertionError("it never ends")
 
     def _reached(self, point: Point) -> None:
         if point is self.crash_at:

@@ -1,0 +1,217 @@
+"""Does paging work? Every trouble, the self-alert and the canary."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bridge_rig import KEY, NOW, SECOND, SECOND_KEY, Rig, config, payload
+
+from bridge import desk, runbook, verdict
+from bridge.runbook import Level
+
+MINUTE = 60 * SECOND
+HOME = Path(__file__).resolve().parents[2]
+BOTH: dict[str, Any] = {
+    "keys": {"ops": {"value": KEY}, "own": {"value": SECOND_KEY}},
+    "routing": {"default": "ops"},
+}
+
+
+def troubles(rig: Rig, now: int, **more: Any) -> list[str]:
+    return [trouble.name for trouble in verdict.judge(rig.store, rig.config, now, **more).troubles]
+
+
+def answering(rig: Rig, status: int) -> None:
+    rig.pagerduty.answer = lambda event: httpx.Response(status)
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "name"),
+    [
+        (401, 1, "credentials"),
+        (403, 1, "credentials"),
+        (503, 121, "errors"),
+        (429, 601, "throttled"),
+    ],
+)
+def test_a_failing_key_is_named_with_its_trouble(status: int, after: int, name: str) -> None:
+    """What PagerDuty answers tells credentials, errors and throttling apart; a success ends the trouble."""
+    rig = Rig()
+    answering(rig, status)
+    rig.post(payload("TRIGGER"))
+    now = NOW
+    while now <= NOW + after * SECOND:
+        rig.bridge.run_due(now)
+        now = max(now + SECOND, rig.bridge.next_due() or 0)
+    report = verdict.judge(rig.store, rig.config, now)
+    assert not report.works
+    assert name in [trouble.name for trouble in report.troubles]
+    assert report.troubles[0].since == NOW
+    assert str(status) in report.troubles[0].words
+    answering(rig, 202)
+    now = rig.drain(now)
+    assert troubles(rig, now) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [("no route to host", "unreachable"), ("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed", "certificate")],
+)
+def test_no_answer_at_all_is_told_apart(error: str, name: str) -> None:
+    """A host out of reach and a certificate that does not verify have remedies of their own."""
+    rig = Rig()
+
+    def fail(event: object) -> httpx.Response:
+        raise httpx.ConnectError(error)
+
+    rig.pagerduty.answer = fail
+    rig.post(payload("TRIGGER"))
+    now = NOW
+    while now < NOW + 3 * MINUTE:
+        rig.bridge.run_due(now)
+        now = max(now + SECOND, rig.bridge.next_due() or 0)
+    assert name in troubles(rig, now)
+
+
+def test_a_short_failure_is_no_trouble_yet() -> None:
+    """One 503 is what retries are for."""
+    rig = Rig()
+    answering(rig, 503)
+    rig.post(payload("TRIGGER"))
+    rig.bridge.run_due(NOW)
+    assert troubles(rig, NOW + 5 * SECOND) == []
+
+
+def test_events_for_a_key_that_is_gone_are_noticed() -> None:
+    """A key removed from the configuration while its events wait would hold them for ever."""
+    rig = Rig(config(BOTH, routing={"default": "own"}))
+    answering(rig, 503)
+    rig.post(payload("TRIGGER"))
+    rig.bridge.run_due(NOW)
+    rig.bridge.configure(config())
+    report = verdict.judge(rig.store, rig.bridge.config, NOW)
+    assert [(one.name, one.words) for one in report.troubles] == [("unconfigured", "1 events for own")]
+
+
+def test_undecided_late_and_dead_are_noticed() -> None:
+    """Whatever lies where it should not lie is named; only the undecided means that paging does not work."""
+    rig = Rig(config(pagerduty={"events_per_minute": 1}))
+    rig.post(payload("TRIGGER", "a"))
+    rig.post(payload("TRIGGER", "b"))
+    rig.bridge.run_due(NOW)
+    assert troubles(rig, NOW + 6 * MINUTE) == ["late"]
+    rig.post(payload("TRIGGER", "c"), NOW + 6 * MINUTE)
+    assert troubles(rig, NOW + 8 * MINUTE) == ["undecided", "late"]
+    rig = Rig()
+    rig.post(b"x")
+    answering(rig, 400)
+    rig.post(payload("TRIGGER"))
+    rig.bridge.run_due(NOW)
+    report = verdict.judge(rig.store, rig.config, NOW)
+    assert (report.works, report.wakes, [(one.name, one.words) for one in report.troubles]) == (
+        True,
+        True,
+        [("dead-letters", "2 of them")],
+    )
+    assert desk.status_lines(report)[0] == "paging works, with something to see to"
+
+
+def test_nobody_serving_comes_first() -> None:
+    """The worst trouble leads."""
+    rig = Rig()
+    rig.post(b"x")
+    rig.bridge.run_due(NOW)
+    assert troubles(rig, NOW, served=False) == ["not-running", "dead-letters"]
+    assert desk.status_lines(verdict.judge(rig.store, rig.config, NOW, served=False))[0].startswith("PAGING DOES NOT")
+
+
+def watched(**more: Any) -> Rig:
+    return Rig(config(BOTH, self_alert={"key": "own", "after_seconds": 300}, **more))
+
+
+def test_the_bridge_pages_its_own_people_and_takes_it_back() -> None:
+    """A key refused for five minutes pages through the other key, once; when it works again the page is resolved."""
+    rig = watched()
+    rig.pagerduty.answer = lambda event: httpx.Response(401 if event["routing_key"] == KEY else 202)
+    rig.post(payload("TRIGGER"))
+    now = NOW
+    while now < NOW + 30 * MINUTE:
+        rig.bridge.run_due(now)
+        due = rig.bridge.next_due()
+        now = max(now + SECOND, now if due is None else due)
+    own = [event for event in rig.pagerduty.events if event["routing_key"] == SECOND_KEY]
+    assert [event["event_action"] for event in own] == ["trigger"]
+    assert "PagerDuty refuses an integration key" in own[0]["payload"]["summary"]
+    assert KEY not in str(own)
+    answering(rig, 202)
+    rig.drain(now)
+    own = [event for event in rig.pagerduty.events if event["routing_key"] == SECOND_KEY]
+    assert [event["event_action"] for event in own] == ["trigger", "resolve"]
+    assert own[0]["dedup_key"] == own[1]["dedup_key"]
+
+
+def test_a_trouble_that_passes_wakes_nobody() -> None:
+    """What is over before the configured time is not worth a night."""
+    rig = watched()
+    answering(rig, 401)
+    rig.post(payload("TRIGGER"))
+    rig.bridge.run_due(NOW)
+    answering(rig, 202)
+    rig.drain(NOW + 10 * SECOND)
+    assert {event["routing_key"] for event in rig.pagerduty.events} == {KEY}
+
+
+def test_a_dead_letter_pages_until_somebody_sees_to_it() -> None:
+    """A lost page is itself worth a page."""
+    rig = watched()
+    rig.post(b"x")
+    now = NOW
+    for _ in range(200):
+        rig.bridge.run_due(now)
+        now += 10 * SECOND
+    assert [event["event_action"] for event in rig.pagerduty.events] == ["trigger"]
+    rig.store.change("UPDATE inbox SET outcome = 'dropped'")
+    rig.drain(now)
+    assert [event["event_action"] for event in rig.pagerduty.events] == ["trigger", "resolve"]
+
+
+def test_a_canary_is_opened_acknowledged_and_resolved_on_schedule() -> None:
+    """Three events in order under one key of its own, every hour; nothing in between."""
+    rig = Rig(config(BOTH, canary={"key": "own", "every_minutes": 60}))
+    now = NOW
+    for _ in range(40):
+        rig.bridge.run_due(now)
+        due = rig.bridge.next_due()
+        assert due is not None
+        now = max(now, due)
+        if now > NOW + 61 * MINUTE:
+            break
+    first = [(action, key) for action, key in rig.pagerduty.actions if key == f"bridge:canary-{NOW}"]
+    assert [action for action, _ in first] == ["trigger", "acknowledge", "resolve"]
+    assert len(rig.pagerduty.events) == 6
+    assert rig.pagerduty.events[0]["payload"]["severity"] == "info"
+    assert {event["routing_key"] for event in rig.pagerduty.events} == {SECOND_KEY}
+    assert troubles(rig, now) == []
+
+
+def test_a_canary_that_does_not_come_through_is_a_trouble() -> None:
+    """Five minutes are enough for three events."""
+    rig = Rig(config(BOTH, canary={"key": "own"}))
+    answering(rig, 503)
+    rig.bridge.run_due(NOW)
+    assert "canary" in troubles(rig, NOW + 6 * MINUTE)
+
+
+def test_every_trouble_and_cause_has_its_line() -> None:
+    """Names used in the code are in the runbook, and every entry says what to do."""
+    code = "".join(path.read_text() for path in sorted((HOME / "bridge").glob("*.py")))
+    for name in re.findall(r'Trouble\(\s*"([a-z-]+)"', code):
+        assert name in runbook.TROUBLES
+    for name in re.findall(r'cause="([a-z-]+)"', code) + re.findall(r'Unreadable\([^)]*, "([a-z-]+)"\)', code):
+        assert name in runbook.CAUSES
+    for entry in (*runbook.TROUBLES.values(), *runbook.CAUSES.values()):
+        assert entry.meaning.endswith(".")
+        assert entry.remedy.endswith((".", "held up."))
+    assert {entry.level for entry in runbook.CAUSES.values()} == {Level.LOSS}
