@@ -24,6 +24,7 @@ from bridge.messages import text
 from bridge.storage import Outgoing
 from bridge.store import FIXED_WAL, is_served, reading
 from bridge.thousandeyes import Api, ApiProblem
+from bridge.verdict import named
 
 NEVER_TRIGGERED = "pagedrill-bridge-check"
 LITTLE_SPACE = 200_000_000
@@ -133,9 +134,10 @@ def events(config: Config, client: httpx.Client, now: int, test: str | None = No
                 did = "has taken a resolve that changes nothing" if name != test else f"has taken the test {action}"
                 yield Finding(Level.OK, f"key {name}", f"PagerDuty {did}")
                 continue
-            trouble = {Verdict.BARRED: "credentials", Verdict.THROTTLED: "throttled", Verdict.RETRY: "unreachable"}
-            entry = runbook.TROUBLES.get(trouble.get(exchange.verdict, ""), runbook.CAUSES["rejected"])
-            yield Finding(Level.PROBLEM, f"key {name}", exchange.words or "no words", entry.remedy)
+            words = exchange.words or "no words"
+            refused = exchange.verdict is Verdict.REJECTED
+            entry = runbook.CAUSES["rejected"] if refused else runbook.TROUBLES[named(exchange.verdict, words)]
+            yield Finding(Level.PROBLEM, f"key {name}", words, entry.remedy)
     if test is not None and test not in config.keys:
         yield Finding(Level.PROBLEM, "test event", f"there is no key {test}", f"[keys] has {', '.join(config.keys)}.")
 

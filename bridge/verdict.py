@@ -17,8 +17,7 @@ from bridge.runbook import Level
 from bridge.storage import Store
 
 #: How long something may be wrong before it counts: tries are repeated, and most troubles pass by themselves.
-UNREACHABLE_AFTER = 2 * MINUTE
-THROTTLED_AFTER = 10 * MINUTE
+PATIENCE = {"unreachable": 2 * MINUTE, "errors": 2 * MINUTE, "throttled": 10 * MINUTE}
 UNDECIDED_AFTER = MINUTE
 LATE_AFTER = 5 * MINUTE
 CANARY_AFTER = 5 * MINUTE
@@ -75,6 +74,15 @@ def judge(store: Store, config: Config, now: int, *, served: bool | None = None)
     return Report(tuple(found), figures)
 
 
+def named(what: Verdict, words: str) -> str:
+    """Return the runbook's name for what kept an event from being taken."""
+    if what is Verdict.BARRED:
+        return "certificate" if "CERTIFICATE" in words.upper() else "credentials"
+    if what is Verdict.THROTTLED:
+        return "throttled"
+    return "errors" if words.startswith("HTTP ") else "unreachable"
+
+
 def _troubles(store: Store, config: Config, figures: Figures, now: int, served: bool | None) -> Iterator[Trouble]:
     if served is False:
         name = "not-running" if config.store.postgresql is None else "no-leader"
@@ -104,13 +112,9 @@ def _key(health: KeyHealth, waiting: set[str], now: int) -> Iterator[Trouble]:
     since = health.failing_since
     if since is None or health.name not in waiting:
         return
-    words = f"key {health.name}: {health.error}" if health.error else f"key {health.name}"
-    if health.verdict == Verdict.BARRED:
-        yield Trouble("certificate" if "CERTIFICATE" in health.error.upper() else "credentials", since, words)
-    elif health.verdict == Verdict.THROTTLED and now - since > THROTTLED_AFTER:
-        yield Trouble("throttled", since, words)
-    elif health.verdict == Verdict.RETRY and now - since > UNREACHABLE_AFTER:
-        yield Trouble("errors" if health.error.startswith("HTTP ") else "unreachable", since, words)
+    name = named(Verdict(health.verdict), health.error)
+    if now - since > PATIENCE.get(name, 0):
+        yield Trouble(name, since, f"key {health.name}: {health.error or 'no words'}")
 
 
 def _reconciliation(store: Store, config: Config, now: int) -> Iterator[Trouble]:
