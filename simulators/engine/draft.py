@@ -6,7 +6,8 @@ send, record); the world then applies the resulting :class:`Decision` at once, o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
@@ -44,6 +45,11 @@ class Counter:
 
     id: str
     value: int
+
+
+@functools.cache
+def _defaults(kind: Callable[[], Any]) -> Any:
+    return kind()
 
 
 KNOBS: TableKey[KnobsRow] = TableKey("engine.knobs")
@@ -198,7 +204,7 @@ class Committed:
     def knobs(self, kind: type[KnobsT]) -> KnobsT:
         """Return the world's knobs of this class (its defaults when none were given)."""
         row = self.get(KNOBS, KnobsRow.name(kind))
-        return kind() if row is None else cast(KnobsT, row.value)
+        return cast(KnobsT, _defaults(kind) if row is None else row.value)
 
     def timer(self, owner: str, kind: str, key: str) -> Timer | None:
         """Return an agenda entry or ``None``."""

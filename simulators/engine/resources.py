@@ -124,7 +124,10 @@ class Frozen(dict[str, Any]):
 
 def freeze(value: Any) -> Any:
     """Return JSON ``value`` with every object and array frozen (objects stay dicts, arrays become tuples)."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str or kind is int or kind is Frozen:  # the common cases first: every event passes here
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return Frozen({key: freeze(entry) for key, entry in value.items()})
     if isinstance(value, (list, tuple)):
         return tuple(freeze(entry) for entry in value)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from simulators.engine import ids
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
@@ -39,7 +38,6 @@ from simulators.pagerduty.model import (
     Urgency,
 )
 
-_NUMBER = ids.decimal(1)
 TIMERS = ("escalate", "unacknowledge", "resolve")
 
 
@@ -99,7 +97,7 @@ def trigger(
     people = users or (move.people if move else ())
     incident = Incident(
         draft.fresh(INCIDENT_ID, "pagerduty.incident"),
-        int(draft.fresh(_NUMBER, "pagerduty.incident.number")),
+        draft.count(INCIDENTS) + 1,
         title,
         service.id,
         Status.TRIGGERED,
