@@ -204,7 +204,7 @@ class Committed:
     def knobs(self, kind: type[KnobsT]) -> KnobsT:
         """Return the world's knobs of this class (its defaults when none were given)."""
         row = self.get(KNOBS, KnobsRow.name(kind))
-        return cast(KnobsT, _defaults(kind) if row is None else row.value)
+        return cast(KnobsT, _defaults(cast(Any, kind)) if row is None else row.value)
 
     def timer(self, owner: str, kind: str, key: str) -> Timer | None:
         """Return an agenda entry or ``None``."""
