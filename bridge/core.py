@@ -314,6 +314,8 @@ class Bridge:
         latest = self.store.last_moment() if self._latest is None else self._latest
         if now < latest - SECOND:
             moved = self.store.clock_went_back(now)
+            for state in self.key_states():
+                self._remember(state.rewound(now))
             log.warning(
                 "the clock went back", extra={"reason": f"{(latest - now) / SECOND:.0f} s, {moved} events moved"}
             )

@@ -85,21 +85,23 @@ class KeyState:
     failures: int = 0
 
     def allowed_at(self, now: int, per_minute: int) -> int:
-        """Return the earliest instant, at or after ``now``, at which the next try may go.
-
-        A clock that went back never makes a key wait longer than the longest pause.
-        """
+        """Return the earliest instant, at or after ``now``, at which the next try may go."""
         free = now
         if len(self.recent) >= per_minute:
-            free = min(self.recent[-per_minute], now) + WINDOW
-        return max(now, free, min(self.paused_until, now + PROBE))
+            free = self.recent[-per_minute] + WINDOW
+        return max(now, free, self.paused_until)
 
     def tried(self, now: int) -> KeyState:
         """Return the state after a try at ``now``."""
         kept = self.recent
-        if kept and (kept[0] <= now - WINDOW or kept[-1] > now):
-            kept = tuple(min(moment, now) for moment in kept if moment > now - WINDOW)
+        if kept and kept[0] <= now - WINDOW:
+            kept = tuple(moment for moment in kept if moment > now - WINDOW)
         return replace(self, recent=(*kept, now))
+
+    def rewound(self, now: int) -> KeyState:
+        """Return the state after the clock went back to ``now``: no wait is longer than it would have been at most."""
+        recent = tuple(min(moment, now) for moment in self.recent)
+        return replace(self, recent=recent, paused_until=min(self.paused_until, now + PROBE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,10 +281,21 @@ class Store(ABC):
         return max(int((self.row(query) or (0,))[0] or 0) for query in queries)
 
     def clock_went_back(self, now: int) -> int:
-        """Make events due that a clock since corrected had put off too far; return how many."""
-        return self.change(
+        """Make events due that a clock since corrected has put off; return how many.
+
+        A repeated try may lie a few minutes ahead, and the trigger after a resolution by a person longer; anything else
+        was meant to be sent at once.
+        """
+        repeated = self.change(
             "UPDATE outbox SET due = ? WHERE state = 'pending' AND attempts > 0 AND due > ?", now, now + FARTHEST_RETRY
         )
+        untried = self.change(
+            "UPDATE outbox SET due = ? WHERE state IN ('pending', 'waiting') AND attempts = 0 AND due > ?"
+            " AND dedup_key NOT IN (SELECT dedup_key FROM alert WHERE resolved_by_person_at IS NOT NULL)",
+            now,
+            now,
+        )
+        return repeated + untried
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
