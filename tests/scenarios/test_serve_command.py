@@ -20,9 +20,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from scenarios import handout
+from scenarios import accounts, handout
 from scenarios.cli import main
-from scenarios.serving import FIRST_PORT, Settings, ports
+from scenarios.serving import FIRST_PORT, Served, Settings, ports
 from simulators.engine import instants, live
 
 pytestmark = pytest.mark.sockets
@@ -354,6 +354,33 @@ def test_what_cannot_be_served_is_said_in_one_line(
     errors = [line for line in words.splitlines() if not line.startswith("Warning")]
     assert len(errors) == 1
     assert said in errors[0]
+
+
+def test_an_account_of_ones_own_is_served_with_the_limits_of_the_vendors() -> None:
+    """People, keys and services come from the JSON, nothing is made up beside them, and the limits are in force."""
+    settings = Settings(account=accounts.fixed(), sample=False, rate_limits=True, mode=live.Mode.MANUAL)
+    with Served(settings) as here, httpx.Client() as client:
+        facts = here.facts
+        assert (facts.routing_key, facts.person, facts.test) == (accounts.ROUTING_KEY, "alice@example.com", "")
+        headers = {"Authorization": f"Token token={facts.api_key}"}
+        users = client.get(f"{facts.urls[REST]}/users", headers=headers).json()["users"]
+        assert [user["name"] for user in users] == ["alice", "bob"]
+        knobs = client.get(f"{facts.urls[THOUSANDEYES]}/_sim/knobs").json()["knobs"]
+        assert knobs["rate_limit"] == 240
+        knobs = client.get(f"{facts.urls[REST]}/_sim/knobs").json()["knobs"]
+        assert (knobs["requests_per_minute"], knobs["events_per_minute"]) == (960, 120)
+
+
+def test_a_reset_goes_back_to_how_it_was_served() -> None:
+    """Incidents, conditions and the clock are as they were at the start."""
+    with Served(Settings(start=0, mode=live.Mode.MANUAL)) as here, httpx.Client() as client:
+        sim = f"{here.facts.urls[THOUSANDEYES]}/_sim"
+        client.post(f"{sim}/conditions", json={"kind": "status", "value": 503})
+        client.post(f"{sim}/clock", json={"advance": "1h"})
+        assert "notified by" in client.get(f"{sim}/timeline.txt").text
+        assert client.post(f"{sim}/reset").json()["microseconds"] == 0
+        assert client.get(f"{sim}/conditions").json()["conditions"] == []
+        assert "notified by" not in client.get(f"{sim}/timeline.txt").text
 
 
 def test_ports_are_fixed_unless_asked_otherwise() -> None:
