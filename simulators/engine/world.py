@@ -204,8 +204,13 @@ class World:
 
     def next_due(self) -> int | None:
         """Return when something will next happen by itself, or ``None``."""
-        dues = [due for due in (self.agenda.next_due(), *(p.next_due() for p in self.participants)) if due is not None]
-        return max(min(dues), self._now) if dues else None
+        with self.lock:  # looking tidies the agenda up, and others write to it
+            due = self.agenda.next_due()
+            for participant in self.participants:
+                wanted = participant.next_due()
+                if wanted is not None and (due is None or wanted < due):
+                    due = wanted
+            return None if due is None else max(due, self._now)
 
     def has_faults(self) -> bool:
         """Whether any fault is in force."""

@@ -314,6 +314,18 @@ def test_what_another_thread_makes_due_at_the_last_moment_is_not_passed_over() -
     assert live.times("ran", "late") == [MINUTE]
 
 
+def test_the_agenda_is_looked_at_by_one_thread_at_a_time() -> None:
+    """Looking removes cancelled entries from the heap, so it must not meet somebody who adds one."""
+    live = Live(Mode.MANUAL)
+    looked = threading.Event()
+    looker = threading.Thread(target=lambda: (live.world.next_due(), looked.set()))
+    with live.world.lock:
+        looker.start()
+        assert not looked.wait(0.05)
+    assert looked.wait(SOON)
+    looker.join()
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_is_what_is_written_as_loopback(host: str) -> None:
     """These can only be this machine."""
