@@ -77,7 +77,7 @@ class PagerDuty:
             return line(f"repeated event joins #{data['number']}", f"event {data['count']} with key {data['key']!r}")
         if not entry.kind.startswith("incident.") or world.view.get(INCIDENTS, entry.subject) is None:
             return None
-        verb = entry.kind.removeprefix("incident.")
+        verb = entry.kind.removeprefix("incident.").replace("_", " ").replace(".", " ")
         agent = "" if data["channel"] in {"timeout", "api"} else f" by {name(account, 'users', data['agent'])}"
         why = "time ran out" if data["channel"] == "timeout" else f"via {data['channel']}"
         if verb == "triggered":

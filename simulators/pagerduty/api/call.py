@@ -79,8 +79,10 @@ class Call:
 
     @property
     def agent(self) -> Agent:
-        """Who acts, as log entries name it; without a person it is the account's key, shown as nobody."""
-        return Agent("user_reference", self.actor.id, "website") if self.actor else Agent("api_key", "", "api")
+        """The person an operation is attributed to, as log entries name one; refused (1008) when there is nobody."""
+        if self.actor is None:
+            raise refuse(Code.REQUESTER_NOT_FOUND)
+        return Agent("user_reference", self.actor.id, "website")
 
     def document(self, kind: str, id: str) -> Document:
         """Return a document; raises the 404 of this API when it is not there."""

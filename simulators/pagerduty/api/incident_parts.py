@@ -17,7 +17,7 @@ from simulators.pagerduty.api.incidents import BULK, too_many
 from simulators.pagerduty.api.lens import lens
 from simulators.pagerduty.api.operations import Listing, Operation
 from simulators.pagerduty.api.resources import REFERENCE
-from simulators.pagerduty.model import ALERTS, CHANGES, INCIDENTS, NOTES, Agent, Alert, Note, Status
+from simulators.pagerduty.model import ALERTS, CHANGES, INCIDENTS, NOTES, Alert, Note, Status
 
 LONGEST_NOTE = 65_535
 MOST_NOTES = 2000
@@ -29,10 +29,6 @@ ALERT = (
     Field("status", choices=("triggered", "resolved")),
     Field("incident", Kind.OBJECT, fields=REFERENCE),
 )
-
-
-def _agent(call: Call) -> Agent:
-    return Agent("user_reference", call.actor.id if call.actor else "", "website")
 
 
 # -- alerts ------------------------------------------------------------------------------------------------------------
@@ -89,7 +85,7 @@ def _update_alerts(call: Call) -> Any:
 
 
 def _apply(call: Call, alert: Alert, body: Mapping[str, Any]) -> Alert:
-    draft, agent = call.draft, _agent(call)
+    draft, agent = call.draft, call.agent
     if body.get("incident"):
         target = call.incident(body["incident"]["id"])
         if target.status is Status.RESOLVED and target.id != alert.incident:
@@ -125,7 +121,7 @@ def _add_note(call: Call) -> Any:
     row, text = call.incident(call.ids["id"]), _content(call.body)
     if len(call.state.find(NOTES, "incident", row.id)) >= MOST_NOTES:
         raise invalid(f"An incident may have at most {MOST_NOTES} notes")
-    return show_note(lens(call), incidents.note(call.draft, row, _agent(call).id, text))
+    return show_note(lens(call), incidents.note(call.draft, row, call.agent.id, text))
 
 
 def _note_of(call: Call) -> Note:
@@ -146,7 +142,7 @@ def _delete_note(call: Call) -> None:
 def _publish(call: Call) -> Any:
     row, body = call.incident(call.ids["id"]), call.body
     update = amendments.publish(
-        call.draft, row, _agent(call).id, body["message"], body.get("subject"), body.get("html_message")
+        call.draft, row, call.agent.id, body["message"], body.get("subject"), body.get("html_message")
     )
     shown = {
         "id": update.id,

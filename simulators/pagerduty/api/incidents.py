@@ -106,17 +106,11 @@ def _policy(call: Call, entry: Mapping[str, Any] | None) -> Document | None:
     return found
 
 
-def _agent(call: Call) -> Agent:
-    if call.actor is None:
-        raise refuse(Code.REQUESTER_NOT_FOUND)
-    return Agent("user_reference", call.actor.id, "website")
-
-
 # -- create ------------------------------------------------------------------------------------------------------------
 
 
 def _create(call: Call) -> Any:
-    body, draft, agent = call.body, call.draft, _agent(call)
+    body, draft, agent = call.body, call.draft, call.agent
     title = body["title"]
     if not title.strip():
         raise invalid("Title cannot be empty.")
@@ -194,7 +188,7 @@ def too_many() -> Refused:
 
 def _update(call: Call, row: Incident, body: Mapping[str, Any]) -> Incident:
     """Apply an update: what it names and differs from what holds, the status last."""
-    draft, agent = call.draft, _agent(call)
+    draft, agent = call.draft, call.agent
     status = body.get("status")
     if status is not None and status not in (*Status,):
         raise refuse(Code.INVALID_STATUS)
@@ -228,7 +222,7 @@ def _update(call: Call, row: Incident, body: Mapping[str, Any]) -> Incident:
 
 
 def _reopen(call: Call, row: Incident, people: tuple[str, ...], policy: Document | None, status: Any) -> Incident:
-    agent = _agent(call)
+    agent = call.agent
     if status == Status.ACKNOWLEDGED and not people and policy is None:
         people = (agent.id,)
     if not people and policy is None:
@@ -310,7 +304,7 @@ def _snooze(call: Call) -> Any:
         raise refuse(Code.SNOOZE_INVALID)
     if row.status is Status.RESOLVED:
         raise refuse(Code.ALREADY_RESOLVED)
-    return show(lens(call), incidents.snooze(call.draft, row, _agent(call), seconds))
+    return show(lens(call), incidents.snooze(call.draft, row, call.agent, seconds))
 
 
 def _merge(call: Call) -> Any:
@@ -330,7 +324,7 @@ def _merge(call: Call) -> Any:
         raise refuse(Code.ALREADY_RESOLVED)
     if sum(row.triggered + row.closed for row in (target, *sources)) > MOST_ALERTS:
         raise invalid(f"An incident may have at most {MOST_ALERTS} alerts")
-    merged = amendments.merge(call.draft, target, sources, _agent(call))
+    merged = amendments.merge(call.draft, target, sources, call.agent)
     return lens(call).incident_ref(merged.id, merged)
 
 

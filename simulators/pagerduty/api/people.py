@@ -21,6 +21,7 @@ from simulators.pagerduty.api.lens import SHAPES, lens
 from simulators.pagerduty.api.operations import Listing, Operation
 from simulators.pagerduty.api.shapes import target_kind
 from simulators.pagerduty.model import (
+    API_KEYS,
     DOCUMENTS,
     INCIDENTS,
     MEMBERSHIPS,
@@ -110,9 +111,13 @@ def scheduled(schedule: Document, now: int) -> dict[str, None]:
     return found
 
 
-def _leave_teams(call: Call, document: Document) -> None:
+def _leave(call: Call, document: Document) -> None:
+    """Take a deleted user out of all teams, and the user's keys out of use."""
     for membership in list(call.state.find(MEMBERSHIPS, "user", document.id)):
         call.draft.delete(MEMBERSHIPS, membership.id)
+    for key in list(call.state.all(API_KEYS)):
+        if key.user == document.id:
+            call.draft.delete(API_KEYS, key.id)
 
 
 def in_teams(call: Call, row: Document, teams: Sequence[str]) -> bool:
@@ -279,7 +284,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
         prepare=_prepare_user,
         created=_welcome,
         forbid=_keep_needed_user,
-        removed=_leave_teams,
+        removed=_leave,
         children=("contact_methods", *RULE_KINDS),
         filters={"team_ids[]": _member_of},
         search=("name", "email"),
