@@ -45,8 +45,11 @@ def hunt(examples: int, steps: int, start: int | None = None) -> dict[str, Any]:
     machine = Counted if start is None else seed(start)(Counted)
     try:
         run_state_machine_as_test(machine, settings=chosen)
-    except Violated as problem:
-        return {"broken": violated(str(problem)), "said": str(problem), "histories": played, "homes": homes}
+    except Exception as problem:
+        # A history may also end in an error of the patched code, such as a loop without end: that is a finding, too.
+        broken = violated(str(problem)) if isinstance(problem, Violated) else type(problem).__name__
+        told = [str(problem), *getattr(problem, "__notes__", ())]
+        return {"broken": broken, "said": "\n".join(told), "histories": played, "homes": homes}
     return {"broken": None, "said": "", "histories": played, "homes": homes}
 
 
