@@ -373,11 +373,11 @@ class World:
 
     def _perform(self, timer: Timer) -> None:
         tag, request, late = timer.data
-        url = httpx.URL(request.url)
         if not late and self.has_faults():
+            host, path = _addressed(request.url)
             with self.lock:
                 fault = self.transact(
-                    lambda draft: faults.take(draft, request.method, url.host, url.path, delays=True, body=request.body)
+                    lambda draft: faults.take(draft, request.method, host, path, delays=True, body=request.body)
                 )
                 if fault is not None:
                     self._queue(self._now + fault.delay, timer.owner, tag, request, timer.cause, late=True)
@@ -418,7 +418,7 @@ class World:
             )
         except httpx.TimeoutException as problem:
             return Outcome(None, error=f"timeout: {problem}")
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError) as problem:
             return Outcome(None, error=f"{type(problem).__name__}: {problem}")
         return Outcome(answer.status_code, tuple(answer.headers.items()), answer.content)
 
@@ -473,3 +473,12 @@ class World:
     def tables(self) -> Mapping[str, Table[Any]]:
         """Return every table by name, for inspection."""
         return {key.name: table for key, table in self._tables.items()}
+
+
+def _addressed(url: str) -> tuple[str, str]:
+    """Return host and path of a URL, empty when it is none: that comes out when the request is made."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "", ""
+    return parsed.host, parsed.path

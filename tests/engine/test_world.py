@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -229,6 +230,31 @@ def test_an_unknown_host_is_an_outcome_not_an_accident() -> None:
     here.advance(0)
     (answered,) = [entry for entry in here.journal if entry.kind == "answered"]
     assert "nobody serves nowhere.example" in str(answered.data["error"])
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+@pytest.mark.parametrize(
+    ("url", "header"),
+    [
+        ("http://127.0.0.1:port/", "b"),
+        ("http://[::1/", "b"),
+        ("http://127.0.0.1:99999/", "b"),
+        ("nonsense", "b"),
+        ("https://echo.example.com/", "\N{SNOWMAN}"),
+    ],
+)
+def test_a_request_that_cannot_be_made_is_an_outcome_too(url: str, header: str, faulty: bool) -> None:
+    """An address or header that cannot be written ends as a failed request, and time goes on."""
+    with httpx.HTTPTransport() as network:
+        here = world(network=network)
+        here.serve("echo.example.com", Site("echo", Echo()))
+        if faulty:
+            here.transact(lambda draft: faults.add(draft, Fault("", FaultKind.DELAY, host="other.example.com")))
+        here.transact(lambda draft: draft.send("shop", "t", Outgoing("POST", url, (("X-A", header),))))
+        here.advance("1m")
+    (answered,) = [entry for entry in here.journal if entry.kind == "answered"]
+    assert answered.data["status"] is None
+    assert answered.data["error"]
 
 
 class Undoing(RuleBasedStateMachine):
