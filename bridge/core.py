@@ -239,11 +239,11 @@ class Bridge:
         return Outcome.CANARY
 
     def _judge(self, row: int, message: InboundMessage, now: int) -> Decision:
-        if message.event_id is not None and self.store.seen(message.source, message.kind, message.event_id, row):
-            return Decision(Outcome.DUPLICATE)
         alert = None
         if message.kind in (Kind.TRIGGER, Kind.CLEAR):
             alert = self.store.alert(translate.dedup_key(message.source, message.alert_id))
+        if message.event_id is not None and self.store.seen(message.source, message.kind, message.event_id, row):
+            return Decision(Outcome.DUPLICATE, alert)
         return decide(alert, message, routing.choose(self.config.routes, message), now, self.config)
 
     # -- delivering ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import httpx
 from bridge.admission import Door
 from bridge.config import Config, parse
 from bridge.core import Bridge, Inbound, Point
+from bridge.storage import Store
 from bridge.store import SqliteStore
 
 KEY = "k1" * 16
@@ -58,10 +59,10 @@ class PagerDuty:
 class Rig:
     """A bridge in memory beside a PagerDuty that can be told what to answer, and whatever other hosts it is given."""
 
-    def __init__(self, settings: Config | None = None, store: SqliteStore | None = None) -> None:
+    def __init__(self, settings: Config | None = None, store: Store | None = None) -> None:
         self.pagerduty = PagerDuty()
         self.config = settings or config()
-        self.store = store or SqliteStore(":memory:")
+        self.store: Any = store or SqliteStore(":memory:")
         self.hosts: dict[str, Callable[[httpx.Request], httpx.Response]] = {"events.pagerduty.com": self.pagerduty}
         self.client = httpx.Client(transport=httpx.MockTransport(lambda request: self.hosts[request.url.host](request)))
         self.crash_at: Point | None = None
