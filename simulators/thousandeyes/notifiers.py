@@ -20,9 +20,8 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, Outcome, Outgoing, View
 from simulators.engine.instants import MINUTE, SECOND
 from simulators.engine.zones import local
-from simulators.thousandeyes import documents
+from simulators.thousandeyes import documents, monitors
 from simulators.thousandeyes import expression as expressions
-from simulators.thousandeyes import monitors
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
