@@ -19,10 +19,9 @@ from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.tables import TableKey
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, notifiers
+from simulators.thousandeyes import commands, conditions, notifiers
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
-from simulators.thousandeyes.conditions import in_force
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -38,12 +37,11 @@ from simulators.thousandeyes.model import (
     Test,
     Trouble,
 )
+from simulators.thousandeyes.monitors import monitors
 
 NamedT = TypeVar("NamedT", Agent, Test)
 KINDS = ("webhook", "pager-duty")
 LOGINS = ("none", "basic", "token")
-#: What a condition's ``value`` means, for the kinds that have one: least and greatest.
-VALUES = {Trouble.STATUS: (100, 599), Trouble.LATENCY: (1, 600_000)}
 
 
 def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
@@ -164,14 +162,17 @@ def named(view: View, table: TableKey[NamedT], name: Any, what: str) -> NamedT:
     return found
 
 
+#: What a wish for a condition may name beside what, where and when; numbers with least and greatest.
+SHAPES = {"duty": (1, 99), "share": (1, 100), "noise": (0, 100), "hop": (0, 30)}
+NAMES = ("regions", "providers", "parts")
+
+
 def read_condition(view: View, wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return what :func:`~.commands.add_condition` takes, from a wish in the field's terms."""
-    allowed(wish, ("kind", "test", "agents", "since", "until", "value", "period"))
+    known = ("kind", "test", "agents", *NAMES, "since", "until", "value", "period", "ramp", "diurnal", *SHAPES)
+    allowed(wish, known)
     kind = Trouble(one_of(wish, "kind", tuple(Trouble)))
     test = wish.get("test", "*")
-    agents = wish.get("agents", [])
-    if not isinstance(agents, list):
-        raise wrong("agents must be an array of names or ids")
     since, until = _instant(view, wish, "since"), _instant(view, wish, "until")
     begin = view.now if since is None else since
     if begin < view.now:
@@ -181,22 +182,59 @@ def read_condition(view: View, wish: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kind": kind,
         "test": test if test == "*" else named(view, TESTS, test, "test").id,
-        "agents": tuple(named(view, AGENTS, name, "agent").id for name in agents),
+        "agents": tuple(_location(view, name) for name in _texts(wish, "agents")),
         "since": begin,
         "until": until,
         "value": _value(kind, wish.get("value")),
         "period": _duration(wish, "period"),
+        "ramp": _duration(wish, "ramp"),
+        "diurnal": _flag(wish, "diurnal"),
+        **{name: _texts(wish, name) for name in NAMES},
+        **{name: _whole(wish, name, *SHAPES[name]) for name in SHAPES if name in wish},
     }
 
 
-def _value(kind: Trouble, value: Any) -> int:
-    if kind not in VALUES:
+def _location(view: View, name: Any) -> str:
+    """Return the id of an agent or a monitor."""
+    found = next((row.id for row in monitors().values() if name in (row.id, row.name)), None)
+    return named(view, AGENTS, name, "agent").id if found is None else found
+
+
+def _texts(wish: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = wish.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise wrong(f"{name} must be an array of texts")
+    return tuple(value)
+
+
+def _flag(wish: Mapping[str, Any], name: str) -> bool:
+    value = wish.get(name, False)
+    if not isinstance(value, bool):
+        raise wrong(f"{name} must be true or false")
+    return value
+
+
+def _whole(wish: Mapping[str, Any], name: str, least: int, most: int) -> int:
+    value = wish[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise wrong(f"{name} must be a whole number from {least} to {most}")
+    return value
+
+
+def _value(kind: Trouble, value: Any) -> int | None:
+    """Return a condition's value, ``None`` for the kind's own; refuses one that means nothing for it."""
+    meaning = conditions.MEANINGS[kind]
+    if not meaning.unit:
         if value not in (None, 0):
             raise wrong(f"a condition of kind {kind} has no value")
-        return 0
-    least, most = VALUES[kind]
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise wrong(f"a condition of kind {kind} needs a whole number from {least} to {most} as its value")
+        return None
+    if value is None and meaning.default is not None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not meaning.least <= value <= meaning.most:
+        least, most = meaning.least, meaning.most
+        raise wrong(
+            f"a condition of kind {kind} needs a whole number from {least} to {most} as its value: {meaning.unit}"
+        )
     return value
 
 
@@ -268,13 +306,23 @@ def condition_json(view: View, condition: Condition) -> dict[str, Any]:
         "kind": condition.kind.value,
         "test": condition.test,
         "test_name": "every test" if test is None else test.name,
-        "agents": [notifiers.agent_name(view, agent) for agent in condition.agents],
+        "agents": [_name_of(view, location) for location in condition.agents],
+        **{name: list(getattr(condition, name)) for name in NAMES},
         "since": instants.iso_milliseconds(condition.since),
         "until": None if condition.until is None else instants.iso_milliseconds(condition.until),
         "value": condition.value,
+        "unit": conditions.MEANINGS[condition.kind].unit,
         "period": instants.spell(condition.period) if condition.period else None,
-        "in_force": in_force(condition, view.now),
+        "ramp": instants.spell(condition.ramp) if condition.ramp else None,
+        "diurnal": condition.diurnal,
+        **{name: getattr(condition, name) for name in SHAPES},
+        "in_force": conditions.in_force(condition, view.now),
     }
+
+
+def _name_of(view: View, location: str) -> str:
+    monitor = monitors().get(location)
+    return notifiers.agent_name(view, location) if monitor is None else monitor.name
 
 
 def integration_json(integration: Integration) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from simulators.engine.world import World
 from simulators.thousandeyes import commands
 from simulators.thousandeyes.api import API_HOST, sites
 from simulators.thousandeyes.component import ThousandEyes
+from simulators.thousandeyes.conditions import MEANINGS
 from simulators.thousandeyes.model import Trouble
 
 HOME = Path(__file__).resolve().parents[2]
@@ -268,6 +269,48 @@ def test_rules_alerts_and_results_answer_as_described(tour: Tour) -> None:
     tour("GET", "/test-results/1/network", status=404)
     made = tour.life("/alerts/rules", rule | {"ruleName": "again"}, "ruleId", {"severity": "minor"})
     assert made["ruleId"].isdigit()
+    assert tour.complaints == []
+
+
+#: Type of test -> its layers.
+LAYERS: Mapping[str, tuple[str, ...]] = {
+    "agent-to-server": ("network", "path-vis", "bgp"),
+    "agent-to-agent": ("network", "path-vis"),
+    "bgp": ("bgp",),
+    "page-load": ("page-load", "http-server", "network"),
+    "web-transactions": ("web-transactions", "http-server", "path-vis"),
+    "api": ("api",),
+    "ftp-server": ("ftp-server",),
+    "dns-server": ("dns-server",),
+    "dns-trace": ("dns-trace",),
+    "dnssec": ("dnssec",),
+    "sip-server": ("sip-server",),
+    "voice": ("rtp-server", "path-vis"),
+}
+
+
+@pytest.mark.parametrize("trouble", [None, *Trouble])
+def test_results_of_every_layer_answer_as_described(tour: Tour, trouble: Trouble | None) -> None:
+    """In good times and in each kind of bad ones."""
+    ids = {}
+    for kind in LAYERS:
+        made = tour("POST", f"/tests/{kind}", {"testName": kind, **TESTS[kind]}, status=201)
+        ids[kind] = made["testId"]
+    if trouble is not None:
+        meaning = MEANINGS[trouble]
+        value = meaning.default if meaning.default is not None else max(meaning.least, min(meaning.most, 500))
+        tour.world.transact(lambda draft: commands.add_condition(draft, trouble, value=value))
+    tour.world.advance("20m")
+    for kind, layers in LAYERS.items():
+        for layer in layers:
+            path = f"/test-results/{ids[kind]}/{layer}"
+            rows = tour("GET", path)["results"]
+            assert rows or trouble is Trouble.OFFLINE or (trouble is Trouble.DNS and layer == "path-vis")
+            if rows and layer in {"path-vis", "web-transactions"}:
+                agent, number = rows[0]["agent"]["agentId"], rows[0]["roundId"]
+                tour("GET", f"{path}/agent/{agent}/round/{number}")
+            if rows and layer == "bgp":
+                tour("GET", f"{path}/routes/prefix/{rows[0]['prefixId']}/round/{rows[0]['roundId']}")
     assert tour.complaints == []
 
 

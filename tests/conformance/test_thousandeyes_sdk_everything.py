@@ -13,6 +13,7 @@ from thousandeyes_sdk.agents import models as agent_models
 from thousandeyes_sdk.alerts import api as alerts
 from thousandeyes_sdk.alerts import models as alert_models
 from thousandeyes_sdk.core.exceptions import NotFoundException
+from thousandeyes_sdk.test_results import api as results
 from thousandeyes_sdk.tests import api as tests
 from thousandeyes_sdk.tests import models as test_models
 
@@ -110,6 +111,58 @@ def test_tests_of_every_type_live_through_the_client(desk: Desk, name: str) -> N
         verb["get"](made.test_id)
 
 
+#: Type of test -> what the client calls its layers' results: API class and method.
+RESULTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "agent-to-server": (
+        ("NetworkTestResultsApi", "get_test_network_results"),
+        ("NetworkTestResultsApi", "get_test_path_vis_results"),
+        ("NetworkBGPTestResultsApi", "get_test_bgp_results"),
+    ),
+    "agent-to-agent": (("NetworkTestResultsApi", "get_test_network_results"),),
+    "bgp": (("NetworkBGPTestResultsApi", "get_test_bgp_results"),),
+    "http-server": (("WebHTTPServerTestResultsApi", "get_test_http_server_results"),),
+    "page-load": (("WebPageLoadTestResultsApi", "get_test_page_load_results"),),
+    "web-transactions": (("WebTransactionsTestResultsApi", "get_test_web_transaction_results"),),
+    "api": (("APITestResultsApi", "get_test_api_results"),),
+    "ftp-server": (("WebFTPServerTestResultsApi", "get_test_ftp_server_results"),),
+    "dns-server": (("DNSServerTestResultsApi", "get_test_dns_servers_results"),),
+    "dns-trace": (("DNSTraceTestResultsApi", "get_test_dns_trace_results"),),
+    "dnssec": (("DNSSECTestResultsApi", "get_test_dns_sec_results"),),
+    "sip-server": (("VoiceSIPServerTestResultsApi", "get_test_sip_server_results"),),
+    "voice": (("VoiceRTPServerTestResultsApi", "get_test_rtp_server_results"),),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_of_every_layer_are_read_through_the_client(desk: Desk, name: str) -> None:
+    """The latest round, an hour of them, and single rounds in detail."""
+    kind = KINDS[name]
+    request = getattr(test_models, kind.model).from_dict({"testName": name, **kind.body})
+    test = getattr(getattr(tests, kind.api)(desk.client), f"create_{kind.word}_test")(request)
+    desk.world.advance("1h")
+    for class_name, method in RESULTS[name]:
+        read = getattr(getattr(results, class_name)(desk.client), method)
+        latest, hour = read(test.test_id), read(test.test_id, window="1h")
+        assert latest.test.test_name == name
+        assert 0 < len(latest.results) < len(hour.results)
+        assert hour.start_date < hour.end_date
+    row = latest.results[0]
+    if name == "bgp":
+        routes = results.NetworkBGPTestResultsApi(desk.client).get_test_bgp_routes_prefix_round_results
+        assert len(routes(test.test_id, row.prefix_id, str(row.round_id)).results[0].hops) > 1
+    if name == "web-transactions":
+        detail = results.WebTransactionsTestResultsApi(desk.client).get_test_web_transaction_agent_round_results
+        (one,) = detail(test.test_id, row.agent.agent_id, str(row.round_id)).results
+        assert len(one.pages) == 3
+    if name == "agent-to-agent":
+        detail = results.NetworkTestResultsApi(desk.client).get_test_path_vis_agent_round_results
+        (one,) = detail(test.test_id, row.agent.agent_id, str(row.round_id)).results
+        assert len(one.path_traces[0].hops) > 3
+    if name == "dns-server":
+        one = results.DNSServerTestResultsApi(desk.client).get_test_dns_server_result(test.test_id, row.server_id)
+        assert {entry.server for entry in one.results} == {"ns1.example"}
+
+
 def test_suppression_windows_live_through_the_client(desk: Desk) -> None:
     """A weekly window with its tests."""
     request = test_models.HttpServerTestRequest.from_dict(KINDS["http-server"].body)
@@ -165,6 +218,7 @@ def test_enterprise_agents_live_through_the_client(desk: Desk) -> None:
     rules = agents.CloudAndEnterpriseAgentNotificationRulesApi(desk.client)
     offline, _ = rules.get_agents_notification_rules().agent_alert_rules
     assert rules.get_agents_notification_rule(offline.rule_id).expression == "((lastContact >= 30 min))"
+    assert agents.LocalProblemsApi(desk.client).get_agents_local_problems(window="1d").local_problems == []
     assert agents.AgentProxiesApi(desk.client).get_agents_proxies().agent_proxies == []
     api.delete_agent(first.id)
     with pytest.raises(NotFoundException):

@@ -1,12 +1,14 @@
 """What the v7 API does beyond shapes: rules that come and go, defaults, permissions, account groups, and its knobs."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from thousandeyes_account import DOWN, SHOP, Account
+from thousandeyes_account import AGENTS, DOWN, SHOP, Account
 
 from simulators.thousandeyes import administration, commands
+from simulators.thousandeyes.api.testtypes import TEST_TYPES
 from simulators.thousandeyes.model import ALERTS, NOTIFICATIONS, UNITS
 
 
@@ -440,13 +442,102 @@ def test_results_follow_what_a_test_was_at_the_time(here: Account) -> None:
     ]
 
 
-def test_layers_a_test_has_not_got_or_nobody_simulates_are_not_found(here: Account) -> None:
-    """The refusal says which of the two it is."""
+def test_layers_a_test_has_not_got_are_not_found(here: Account) -> None:
+    """A layer of another type, and one that is switched off."""
     test = here.test(networkMeasurements=False)
-    for layer in ("network", "page-load", "nonsense"):
+    for layer in ("network", "path-vis", "page-load"):
         assert "has no results" in here.ask("GET", f"/test-results/{test}/{layer}", status=404)["detail"]
-    loud = here.test(testName="loud")
-    assert "not simulated" in here.ask("GET", f"/test-results/{loud}/path-vis", status=404)["detail"]
+    here.ask("GET", f"/test-results/{test}/nonsense", status=404)
+    here.ask("GET", f"/test-results/{test}/path-vis/agent/3/round/1772442000", status=404)
+
+
+BAD = [
+    ("http-server", "http-server", {"kind": "status", "value": 503}, lambda row: row["responseCode"] == 503),
+    ("http-server", "network", {"kind": "loss", "value": 40}, lambda row: row["loss"] == 40.0),
+    ("http-server", "network", {"kind": "latency", "value": 300}, lambda row: row["avgLatency"] > 300),
+    ("http-server", "path-vis", {"kind": "mtu", "value": 1400}, lambda row: row["pathTraces"][0]["pathMtu"] == 1400),
+    ("page-load", "page-load", {"kind": "component", "value": 3}, lambda row: row["numErrors"] == 3),
+    ("web-transactions", "web-transactions", {"kind": "content"}, lambda row: row["errorType"] == "Assert"),
+    ("api", "api", {"kind": "status", "value": 500}, lambda row: row["completion"] == 0.0),
+    ("ftp-server", "ftp-server", {"kind": "status", "value": 530}, lambda row: row["responseCode"] == 530),
+    ("dns-server", "dns-server", {"kind": "dns"}, lambda row: row["errorDetails"] != ""),
+    ("dns-trace", "dns-trace", {"kind": "dns"}, lambda row: row["failedQueries"] == 1),
+    ("dnssec", "dnssec", {"kind": "mapping"}, lambda row: row["isValid"] is False),
+    ("sip-server", "sip-server", {"kind": "connect"}, lambda row: row["errorType"] == "connect"),
+    ("voice", "rtp-server", {"kind": "loss", "value": 20}, lambda row: row["mos"] < 3),
+    ("agent-to-agent", "network", {"kind": "loss", "value": 30}, lambda row: row["loss"] == 30.0),
+    ("bgp", "bgp", {"kind": "withdrawal"}, lambda row: row["reachability"] == 0.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "trouble", "bad"), BAD, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_is_wrong_with_the_world_shows_in_the_results_of_its_layer(
+    here: Account, kind: str, layer: str, trouble: dict[str, Any], bad: Callable[[dict[str, Any]], bool]
+) -> None:
+    """A healthy round before, a bad one from the moment something breaks."""
+    resource = TEST_TYPES[kind]
+    body = {"testName": "t", **TARGETS[kind]} | ({} if kind == "bgp" else {"interval": 900, "agents": AGENTS})
+    test = here.ask("POST", resource.path, body, status=201)["testId"]
+    here.world.run_until("10:00")
+    here.sim("POST", "/conditions", trouble, status=201)
+    here.world.run_until("10:15")
+    healthy = here.ask("GET", f"/test-results/{test}/{layer}?window=75m")["results"]
+    broken = here.ask("GET", f"/test-results/{test}/{layer}")["results"]
+    assert broken
+    assert all(bad(row) for row in broken)
+    before = [row for row in healthy if row["roundId"] < broken[0]["roundId"]]
+    assert before
+    assert not any(bad(row) for row in before)
+
+
+TARGETS: dict[str, dict[str, Any]] = {
+    "http-server": {"url": "https://shop.example"},
+    "page-load": {"url": "https://shop.example"},
+    "web-transactions": {"url": "https://shop.example", "transactionScript": "markers.start('cart');"},
+    "api": {"url": "https://api.example", "requests": [{"name": "one", "url": "https://api.example/1"}]},
+    "ftp-server": {"url": "ftp://files.example", "requestType": "list", "username": "u", "password": "p"},
+    "dns-server": {"domain": "shop.example A", "dnsServers": ["ns1.example", "ns2.example"]},
+    "dns-trace": {"domain": "shop.example A"},
+    "dnssec": {"domain": "shop.example A"},
+    "sip-server": {"targetSipCredentials": {"port": 5060}},
+    "voice": {"targetAgentId": "5"},
+    "agent-to-agent": {"targetAgentId": "5"},
+    "bgp": {"prefix": "203.0.113.0/24"},
+}
+
+
+def test_results_of_dns_servers_are_read_one_by_one(here: Account) -> None:
+    """Each server has an id, the same as in the test."""
+    body = {"testName": "t", "interval": 300, "agents": AGENTS, **TARGETS["dns-server"]}
+    made = here.ask("POST", "/tests/dns-server", body, status=201)
+    here.world.advance("10m")
+    path = f"/test-results/{made['testId']}/dns-server"
+    assert len(here.ask("GET", path)["results"]) == 4
+    first = made["dnsServers"][0]
+    assert {row["server"] for row in here.ask("GET", f"{path}/{first['serverId']}")["results"]} == {"ns1.example"}
+    here.ask("GET", f"{path}/1", status=404)
+
+
+def test_an_agent_that_is_away_or_unwell_says_so(here: Account) -> None:
+    """Offline: no rows and an old ``lastSeen``; local problems: a list of their own."""
+    agent = here.sim("POST", "/agents", {"name": "branch"}, status=201)["agent"]["id"]
+    test = here.test(agents=[{"agentId": agent}, {"agentId": "3"}], alertRules=[])
+    here.sim("POST", "/conditions", {"kind": "offline", "agents": ["branch"], "since": "10:00"}, status=201)
+    span = {"since": "10:00", "until": "10:30"}
+    here.sim("POST", "/conditions", {"kind": "local-problems", "agents": ["Oslo"], **span}, status=201)
+    here.world.run_until("10:10")
+    shown = here.ask("GET", f"/agents/{agent}")
+    assert (shown["agentState"], shown["lastSeen"]) == ("offline", "2026-03-02T10:00:00Z")
+    (row,) = here.ask("GET", f"/test-results/{test}/http-server")["results"]
+    assert row["agent"]["agentName"] == "Singapore"
+    (problem,) = here.ask("GET", "/agents/local-problems")["localProblems"]
+    assert (problem["agent"]["agentName"], problem["active"], problem["duration"]) == ("Oslo", True, 600)
+    here.world.run_until("11:00")
+    assert here.ask("GET", "/agents/local-problems")["localProblems"] == []
+    (problem,) = here.ask("GET", "/agents/local-problems?window=2h")["localProblems"]
+    assert (problem["active"], problem["endDate"]) == (False, "2026-03-02T10:30:00Z")
 
 
 # -- labels and the audit ----------------------------------------------------------------------------------------------

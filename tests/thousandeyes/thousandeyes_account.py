@@ -9,12 +9,8 @@ from simulators.thousandeyes import commands
 from simulators.thousandeyes.api import API_HOST, sites
 from simulators.thousandeyes.component import ThousandEyes
 
-SHOP = {
-    "testName": "shop",
-    "interval": 120,
-    "url": "https://shop.example",
-    "agents": [{"agentId": "3"}, {"agentId": "4"}],
-}
+AGENTS = [{"agentId": "3"}, {"agentId": "4"}]
+SHOP = {"testName": "shop", "interval": 120, "url": "https://shop.example", "agents": AGENTS}
 DOWN = {
     "ruleName": "down",
     "expression": "((responseCode >= 500))",

@@ -12,11 +12,13 @@ from typing import Any
 from flask import Blueprint, Response
 
 from simulators.engine.draft import Draft, View
+from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
-from simulators.engine.web import transact
-from simulators.thousandeyes import agents, catalogue, documents
+from simulators.engine.web import transact, world
+from simulators.thousandeyes import agents, catalogue, conditions, documents
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Expand, Shown, mount
+from simulators.thousandeyes.api.paging import window_of
 from simulators.thousandeyes.api.resources import AGENT, AGENT_NOTIFICATION_RULE
 from simulators.thousandeyes.api.rest import (
     BASE,
@@ -33,7 +35,16 @@ from simulators.thousandeyes.api.rest import (
     require,
 )
 from simulators.thousandeyes.api.tags import tags_of
-from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, TESTS, Agent, Test
+from simulators.thousandeyes.model import (
+    ACCOUNT_GROUPS,
+    AGENTS,
+    CONDITIONS,
+    TESTS,
+    Agent,
+    Condition,
+    Test,
+    Trouble,
+)
 
 VIEW, EDIT = "7", "8"
 KINDS = ("cloud", "enterprise", "enterprise-cluster")
@@ -67,10 +78,12 @@ def _labels(view: View, caller: Caller, agent: Agent) -> list[Document]:
 def _enterprise(view: View, agent: Agent) -> Shown:
     """Return what enterprise agents have and cloud agents have not."""
     groups = [group for aid in agent.aids if (group := view.get(ACCOUNT_GROUPS, aid)) is not None]
+    away = [row for row in _afflictions(view, agent, Trouble.OFFLINE) if conditions.in_force(row, view.now)]
+    state = "offline" if away else "online"
     return {
-        "agentState": "online" if agent.enabled else "disabled",
+        "agentState": state if agent.enabled else "disabled",
         "hostname": agent.body.get("hostname", agent.name),
-        "lastSeen": iso(view.now),
+        "lastSeen": iso(min((conditions.began(row, view.now) for row in away), default=view.now)),
         "createdDate": iso(agent.created),
         "utilization": 12,
         "keepBrowserCache": agent.body.get("keepBrowserCache", False),
@@ -80,6 +93,12 @@ def _enterprise(view: View, agent: Agent) -> Shown:
         "errorDetails": [],
         "accountGroups": [shapes.group_name(group) for group in groups],
     } | ({"targetForTests": agent.body["targetForTests"]} if agent.body.get("targetForTests") else {})
+
+
+def _afflictions(view: View, agent: Agent, kind: Trouble) -> list[Condition]:
+    """Return what is wrong with an agent as a whole, of one kind."""
+    found = view.find(CONDITIONS, "test", "*")
+    return [row for row in found if row.kind is kind and conditions.concerns(row, agent.id, agent)]
 
 
 def _tests(view: View, caller: Caller, agent: Agent) -> list[Test]:
@@ -254,6 +273,37 @@ def _leave_cluster(agent_id: str) -> Response:
     return reply(hal({"agents": transact(verb)}))
 
 
+def _local_problems() -> Response:
+    """Answer when agents had problems of their own, the latest first; without a range those they have now."""
+    asking, view = require(VIEW), world().view
+    span = window_of(view.now)
+    since, until = (view.now, view.now) if span is None else span
+    found = [
+        (condition, agent)
+        for agent in view.all(AGENTS)
+        if shapes.can_use(agent, asking)
+        for condition in _afflictions(view, agent, Trouble.LOCAL)
+        if condition.since <= until and (condition.until is None or condition.until > since)
+    ]
+    found.sort(key=lambda pair: -pair[0].since)
+    document: Shown = {"localProblems": [_local_problem(view, condition, agent) for condition, agent in found]}
+    if span is not None:
+        document |= {"startDate": iso(since), "endDate": iso(until)}
+    return reply(hal(document))
+
+
+def _local_problem(view: View, condition: Condition, agent: Agent) -> Shown:
+    active = condition.until is None or condition.until > view.now
+    end = view.now if active or condition.until is None else condition.until
+    return {
+        "agent": shapes.pick(shapes.simple_agent(agent), ("agentId", "agentName", "countryId", "location")),
+        "startDate": iso(condition.since),
+        "endDate": None if active else iso(end),
+        "duration": (end - condition.since) // SECOND,
+        "active": active,
+    }
+
+
 AGENT_ROWS: Collection[Agent] = Collection(
     resource=AGENT,
     key="agentId",
@@ -300,6 +350,8 @@ def blueprint() -> Blueprint:
         )
     routes.add_url_rule(f"{BASE}/agents/<agent_id>/cluster/assign", "join", _make_cluster, methods=["POST"])
     routes.add_url_rule(f"{BASE}/agents/<agent_id>/cluster/unassign", "leave", _leave_cluster, methods=["POST"])
+
+    routes.add_url_rule(f"{BASE}/agents/local-problems", "local-problems", _local_problems, methods=["GET"])
 
     @routes.get(f"{BASE}/agents/proxies")
     def proxies() -> Response:

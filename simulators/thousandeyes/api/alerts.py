@@ -30,7 +30,7 @@ from simulators.thousandeyes.api.rest import (
     require,
 )
 from simulators.thousandeyes.api.rules import VIEW
-from simulators.thousandeyes.model import AGENTS, ALERTS, Alert, AlertState, Knobs
+from simulators.thousandeyes.model import ALERTS, Alert, AlertState, Knobs
 
 LARGEST_PAGE = 1000
 STATES = ("trigger", "clear")
@@ -53,8 +53,8 @@ def _base(alert: Alert, now: int) -> dict[str, Any]:
     return shown | {
         "violationCount": alert.violations,
         "duration": (end - alert.start) // instants.SECOND,
-        "suppressed": False,
-        "meta": {"version": 1},
+        "suppressed": alert.suppressed,
+        "meta": {"version": alert.version},
         "alertState": "trigger" if _active(alert) else "clear",
         "alertSeverity": alert.severity,
     }
@@ -94,13 +94,13 @@ def detail(view: View, alert: Alert) -> dict[str, Any]:
     """Return an alert as reading shows it: with what each location measured at its start and end."""
     document = _base(alert, view.now)
     document |= {"state": document["alertState"], "severity": alert.severity, "details": []}
+    kind = "bgp_monitor" if alert.alert_type == "bgp" else "cea_agent"  # the word for monitors is not published
     for location in alert.locations:
-        agent = view.get(AGENTS, location.agent)
         document["details"].append(
             {
                 "id": location.agent,
-                "name": location.agent if agent is None else agent.name,
-                "type": "cea_agent",
+                "name": notifiers.location_name(view, alert.alert_type, location.agent),
+                "type": kind,
                 "state": "trigger" if location.state is AlertState.TRIGGER else "clear",
                 "start": {"metrics": location.metrics_at_start},
                 "end": {"metrics": location.metrics_at_end},

@@ -13,6 +13,8 @@ from typing import Any
 from simulators.engine.resources import Field, Kind
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.rest import BASE
+from simulators.thousandeyes.api.resultrows import ROWS
+from simulators.thousandeyes.api.results import DETAILED
 
 Schema = dict[str, Any]
 _METHODS = {"list": "get", "create": "post", "read": "get", "update": "put", "delete": "delete"}
@@ -34,8 +36,21 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
     "/alerts": {"get": ("List alerts", 200, (*_RANGE, "max", "state"), None)},
     "/alerts/{alertId}": {"get": ("Read an alert with its locations", 200, (), None)},
     "/tests/{testId}/history": {"get": ("List the versions of a test", 200, ("limit",), None)},
-    "/test-results/{testId}/http-server": {"get": ("List HTTP server results", 200, (*_RANGE, "expand"), None)},
-    "/test-results/{testId}/network": {"get": ("List network results", 200, _RANGE, None)},
+    **{
+        f"/test-results/{{testId}}/{layer}": {"get": (f"List results of layer {layer}", 200, (*_RANGE, *more), None)}
+        for layer in ROWS
+        for more in [("expand",) if layer == "http-server" else ()]
+    },
+    "/test-results/{testId}/dns-server/{serverId}": {"get": ("List results of one DNS server", 200, _RANGE, None)},
+    **{
+        f"/test-results/{{testId}}/{layer}/agent/{{agentId}}/round/{{roundId}}": {
+            "get": (f"Read a round of layer {layer}", 200, (), None)
+        }
+        for layer in DETAILED
+    },
+    "/test-results/{testId}/bgp/routes/prefix/{prefixId}/round/{roundId}": {
+        "get": ("Read the routes of a round", 200, (), None)
+    },
     "/agents/{agentId}/tests/assign": {"post": ("Add tests to an agent", 200, (), _object("testIds", _IDS))},
     "/agents/{agentId}/tests/override": {"post": ("Set the tests of an agent", 200, (), _object("testIds", _IDS))},
     "/agents/{agentId}/tests/unassign": {"post": ("Take tests off an agent", 200, (), _object("testIds", _IDS))},
@@ -45,6 +60,7 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
     "/agents/{agentId}/cluster/unassign": {
         "post": ("Take members out of a cluster", 200, ("expand",), _object("members", _IDS))
     },
+    "/agents/local-problems": {"get": ("List problems of agents' own", 200, _RANGE[:3], None)},
     "/agents/proxies": {"get": ("List agent proxies", 200, (), None)},
     "/audit-user-events": {"get": ("List what users changed", 200, (*_RANGE, "useAllPermittedAids"), None)},
     "/users/current": {"get": ("Read the user behind the token", 200, (), None)},

@@ -1,4 +1,4 @@
-"""Test results: what every agent measured, from the very signals the alerts see.
+"""Test results: which rounds and locations a request asks for; what a row holds is :mod:`~.resultrows`'s.
 
 A round shows up when it has ended, under the settings the test had when it began. Without a time range there is the
 most recent round only. A page holds whole rounds, newest first; its cursor stands for the range and the next round.
@@ -6,9 +6,8 @@ most recent round only. A page holds whole rounds, newest first; its cursor stan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response
 
@@ -16,113 +15,18 @@ from simulators.engine import ids
 from simulators.engine.draft import View
 from simulators.engine.instants import SECOND
 from simulators.engine.web import world
-from simulators.thousandeyes import layers, units
+from simulators.thousandeyes import layers, monitors, watching
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.paging import cursor_state, foreign_cursor, next_link, range_links, window_of
 from simulators.thousandeyes.api.rest import BASE, expansions, hal, iso, not_found, reply, require
+from simulators.thousandeyes.api.resultrows import ROWS, Look, Row, row_of
 from simulators.thousandeyes.api.tests import VIEW
-from simulators.thousandeyes.expression import Value
-from simulators.thousandeyes.measures import REASONS
-from simulators.thousandeyes.model import AGENTS, APP, TEST_VERSIONS, TESTS, Agent, Test
+from simulators.thousandeyes.model import AGENTS, APP, TEST_VERSIONS, TESTS, Test
 
 #: Rows on a page, about: a page ends with the round that reaches this number.
 PAGE = 200
-Values = Mapping[str, Value]
-Row = dict[str, Any]
-
-
-# -- one row -----------------------------------------------------------------------------------------------------------
-
-
-def _common(view: View, test: Test, agent: Agent, start: int) -> Row:
-    """Return what rows of every layer have; agents of one round measure some seconds apart."""
-    apart = ids.number(view.seed, "te.result.apart", test.id, agent.id, start) % min(test.interval, 30)
-    begun, number = start // SECOND + apart, start // SECOND
-    where = f"__a={test.aid}&testId={test.id}&roundId={number}&agentId={agent.id}"
-    return {
-        "agent": shapes.pick(shapes.simple_agent(agent), ("agentId", "agentName", "countryId", "location")),
-        "date": iso(begun * SECOND),
-        "roundId": number,
-        "startTime": begun,
-        "endTime": begun + 1,
-        "serverIp": _address(view, test),
-        "_links": {"appLink": {"href": f"{APP}/view/tests?{where}"}},
-    }
-
-
-def _address(view: View, test: Test) -> str:
-    return f"203.0.113.{ids.number(view.seed, 'te.server.address', test.target) % 254 + 1}"
-
-
-def _number(values: Values, name: str) -> int:
-    value = values[name]
-    return value if isinstance(value, int) else 0
-
-
-def _milliseconds(values: Values, name: str) -> int:
-    return round(_number(values, name) / 1000)
-
-
-def _http(view: View, test: Test, values: Values, expand: tuple[str, ...]) -> Row:
-    """Return an HTTP server row: phases that did not take place are left out."""
-    row: Row = {
-        "responseCode": values["responseCode"],
-        "numRedirects": values["redirectCount"],
-        "redirectTime": 0,
-        "errorType": values["errorType"],
-        "errorDetails": values["probDetail"],
-        "totalTime": _milliseconds(values, "totalTime"),
-    }
-    times = ("dnsTime", "connectTime", "sslTime", "waitTime", "receiveTime", "responseTime")
-    row |= {name: _milliseconds(values, name) for name in times if name in values}
-    if "wireSize" in values:
-        row |= {"wireSize": values["wireSize"], "throughput": _number(values, "throughput") * 1000 / 8}
-    if "sslTime" in values and test.target.startswith("https"):
-        row |= {"sslVersion": "TLSv1.3", "sslCipher": "TLS_AES_256_GCM_SHA384"}
-    if "header" in expand:
-        row["headers"] = _headers(test, values)
-    return row
-
-
-def _headers(test: Test, values: Values) -> Row:
-    parts, code = urlsplit(test.target), _number(values, "responseCode")
-    asked = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*"
-    answered = f"HTTP/1.1 {code} {'OK' if code == 200 else REASONS.get(code, '')}".rstrip()
-    return {"requestHeaders": asked, "responseHeaders": answered if code else ""}
-
-
-def _network(view: View, test: Test, values: Values, expand: tuple[str, ...]) -> Row:
-    """Return a network row: the time to connect is one round trip; who cannot connect loses every packet."""
-    row: Row = {"server": _server(test), "direction": "to-target"}
-    if values["errorType"] == "DNS":
-        return row | {"errorDetails": values["probDetail"]}
-    if values["errorType"] == "Connect":
-        return row | {"loss": 100.0, "errorDetails": values["probDetail"]}
-    trip = _number(values, "connectTime") / 1000
-    return row | {
-        "loss": 0.0,
-        "avgLatency": round(trip, 3),
-        "minLatency": round(trip * 0.97, 3),
-        "maxLatency": round(trip * 1.06, 3),
-        "jitter": round(trip * 0.02, 3),
-    }
-
-
-def _server(test: Test) -> str:
-    parts = urlsplit(test.target)
-    if not parts.netloc:
-        return f"{test.target}:{test.body.get('port', 80)}"
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-#: The layers whose results are simulated, and how a row of each is made.
-LAYERS: Mapping[str, Callable[[View, Test, Values, tuple[str, ...]], Row]] = {
-    "http-server": _http,
-    "network": _network,
-}
-
-
-# -- which rows --------------------------------------------------------------------------------------------------------
+#: Layers whose single rounds can be read in detail.
+DETAILED = ("path-vis", "web-transactions")
 
 
 def _as_it_was(view: View, test: Test, instant: int) -> Test | None:
@@ -132,35 +36,82 @@ def _as_it_was(view: View, test: Test, instant: int) -> Test | None:
     return row if row is not None and row.enabled else None
 
 
-def _round(view: View, test: Test, layer: str, number: int, expand: tuple[str, ...]) -> Iterator[Row]:
-    start = number * test.interval * SECOND
+def _looks(view: View, test: Test, layer: str, start: int, expand: tuple[str, ...]) -> Iterator[Look]:
+    """Yield the looks of a round: every location at every part of the layer."""
     then = _as_it_was(view, test, start)
     if then is None or then.interval != test.interval:
         return
-    for agent in (view.get(AGENTS, name) for name in then.agents):
-        if agent is not None:
-            values = units.values_at(view, then, agent.id, start)
-            yield _common(view, then, agent, start) | LAYERS[layer](view, then, values, expand)
+    alert_type = ROWS[layer].alert_type(then)
+    parts: tuple[str, ...] = ("",)
+    if layer == "dns-server":
+        parts = tuple(dict.fromkeys(then.body.get("dnsServers", ())))
+    elif layer == "bgp":
+        parts = (watching.prefix_of(view, then),)
+        if then.body.get("includeCoveredPrefixes"):
+            parts = (*parts, watching.covered_prefix(parts[0]))
+    for part in parts:
+        for location in watching.locations_of(then, alert_type):
+            yield Look(view, then, location, start, part, expand)
 
 
-def _results(test_id: str, layer: str) -> Response:
-    asking, view = require(VIEW), world().view
+def _where(look: Look, alert_type: str) -> Row | None:
+    """Return who looked and when; locations of one round look some seconds apart. ``None`` for who is gone."""
+    view, test = look.view, look.test
+    number, interval = look.start // SECOND, watching.interval_of(test, alert_type)
+    apart = watching.offset_of(view, test, look.location, interval) // SECOND
+    if not apart:
+        apart = ids.number(view.seed, "te.result.apart", test.id, look.location, look.start) % min(
+            interval // SECOND, 30
+        )
+    begun = number + apart
+    row: Row = {"date": iso(begun * SECOND), "roundId": number, "startTime": begun, "endTime": begun + 1}
+    link = f"{APP}/view/tests?__a={test.aid}&testId={test.id}&roundId={number}"
+    if alert_type == "bgp":
+        monitor = monitors.monitors()[look.location]
+        row["monitor"] = {"monitorId": monitor.id, "monitorName": monitor.name, "countryId": monitor.country}
+        return row | {"_links": {"appLink": {"href": f"{link}&monitorId={monitor.id}"}}}
+    agent = view.get(AGENTS, look.location)
+    if agent is None:
+        return None
+    row["agent"] = shapes.pick(shapes.simple_agent(agent), ("agentId", "agentName", "countryId", "location"))
+    return row | {"_links": {"appLink": {"href": f"{link}&agentId={agent.id}"}}}
+
+
+def _rows(looks: Iterator[Look], layer: str, *, detail: bool = False) -> Iterator[Row]:
+    for look in looks:
+        where = _where(look, ROWS[layer].alert_type(look.test))
+        row = row_of(layer, look, detail=detail)
+        if where is not None and row is not None:
+            links = where.pop("_links")
+            yield {**where, **row, "_links": links}
+
+
+def _need(view: View, test_id: str, layer: str) -> Test:
+    """Return the test; raises the 404 of one that is not there or does not measure the layer."""
     test = view.get(TESTS, test_id)
-    if test is None or not shapes.is_visible(test, asking):
+    if test is None or not shapes.is_visible(test, require(VIEW)):
         raise not_found(f"There is no test {test_id}.")
-    if layer not in layers.result_layers(test.type, test.body):
+    shown = (*layers.result_layers(test.type, test.body), *layers.alert_types(test.type, test.body))
+    if layer not in ROWS or layer not in shown:
         raise not_found(f"Test {test_id} has no results of layer {layer}.")
-    if layer not in LAYERS:
-        raise not_found(f"Results of layer {layer} are not simulated.")
+    return test
+
+
+def _results(test_id: str, layer: str, server_id: str = "") -> Response:
+    view = world().view
+    test = _need(view, test_id, layer)
+    if server_id and all(shapes.server_id(name) != server_id for name in test.body.get("dnsServers", ())):
+        raise not_found(f"Test {test_id} has no DNS server {server_id}.")
     expand = expansions(("header", "certificate")) if layer == "http-server" else ()
-    interval, latest = test.interval * SECOND, view.now // (test.interval * SECOND) - 1
-    first, number, span = _range(view.now, interval, latest)
+    interval = watching.interval_of(test, ROWS[layer].alert_type(test))
+    first, number, span = _range(view.now, interval, view.now // interval - 1)
     first = max(first, -(-test.created // interval))
     rows: list[Row] = []
     while number >= first and len(rows) < PAGE:
-        rows.extend(_round(view, test, layer, number, expand))
+        found = _rows(_looks(view, test, layer, number * interval, expand), layer)
+        rows.extend(row for row in found if not server_id or row["serverId"] == server_id)
         number -= 1
-    document: Row = {"results": rows, "test": shapes.simple_test(test)}
+    document: dict[str, Any] = {"results": rows, "test": shapes.simple_test(test)}
     onward = None
     if span is not None:
         document |= {"startDate": iso(span[0]), "endDate": iso(span[1])}
@@ -184,8 +135,50 @@ def _range(now: int, interval: int, latest: int) -> tuple[int, int, tuple[int, i
     return span[0] // interval, min(span[1] // interval, latest, number), span
 
 
+def _one_round(test_id: str, layer: str, round_id: str, *, location: str = "", prefix_id: str = "") -> Response:
+    """Answer with the details of one round, of one agent or one prefix."""
+    view = world().view
+    test = _need(view, test_id, layer)
+    interval = watching.interval_of(test, ROWS[layer].alert_type(test))
+    start = int(round_id) * SECOND if round_id.isascii() and round_id.isdigit() and len(round_id) < 12 else 1
+    rows: list[Row] = []
+    if start % interval == 0 and test.created <= start and start + interval <= view.now:
+        looks = (
+            look
+            for look in _looks(view, test, layer, start, ())
+            if location in {"", look.location} and prefix_id in {"", shapes.prefix_id(look.part)}
+        )
+        rows = list(_rows(looks, layer, detail=True))
+    if not rows:
+        raise not_found(f"Test {test_id} has no such round {round_id}.")
+    for row in rows:
+        for name in ("startTime", "endTime", "updates", "reachability", "pathChanges") if layer == "bgp" else ():
+            row.pop(name)
+    return reply(hal({"results": rows, "test": shapes.simple_test(test)}))
+
+
 def blueprint() -> Blueprint:
     """Return the routes of test results."""
     routes = Blueprint("results", __name__)
-    routes.add_url_rule(f"{BASE}/test-results/<test_id>/<layer>", "layer", _results, methods=["GET"])
+    path = f"{BASE}/test-results/<test_id>"
+    for layer in ROWS:
+        routes.add_url_rule(
+            f"{path}/{layer}", layer, lambda test_id, layer=layer: _results(test_id, layer), methods=["GET"]
+        )
+    for layer in DETAILED:
+        routes.add_url_rule(
+            f"{path}/{layer}/agent/<agent_id>/round/<round_id>",
+            f"{layer}-round",
+            lambda test_id, agent_id, round_id, layer=layer: _one_round(test_id, layer, round_id, location=agent_id),
+            methods=["GET"],
+        )
+
+    @routes.get(f"{path}/dns-server/<server_id>")
+    def dns_server(test_id: str, server_id: str) -> Response:
+        return _results(test_id, "dns-server", server_id)
+
+    @routes.get(f"{path}/bgp/routes/prefix/<prefix_id>/round/<round_id>")
+    def bgp_routes(test_id: str, prefix_id: str, round_id: str) -> Response:
+        return _one_round(test_id, "bgp", round_id, prefix_id=prefix_id)
+
     return routes

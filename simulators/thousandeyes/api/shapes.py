@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from simulators.engine import ids
 from simulators.engine.draft import View
-from simulators.thousandeyes import catalogue, layers
+from simulators.thousandeyes import layers
 from simulators.thousandeyes.api.rest import Caller, hal, iso, link
 from simulators.thousandeyes.model import TESTS, AccountGroup, Agent, Test
+from simulators.thousandeyes.monitors import monitors as all_monitors
 
 MASK = "*****"
 
@@ -80,19 +82,28 @@ def can_use(agent: Agent | None, caller: Caller) -> bool:
 
 
 def monitors() -> list[dict[str, Any]]:
-    """Return the BGP monitors; the last one is private to the organization, the others are everybody's."""
-    last = len(catalogue.MONITORS) - 1
+    """Return the BGP monitors as lists and tests show them."""
     return [
         {
-            "monitorId": str(catalogue.FIRST_MONITOR + place),
-            "monitorName": name,
-            "countryId": country,
-            "ipAddress": f"198.51.100.{10 + place}",
-            "network": network,
-            "monitorType": "private" if place == last else "public",
+            "monitorId": row.id,
+            "monitorName": row.name,
+            "countryId": row.country,
+            "ipAddress": row.ip,
+            "network": row.network,
+            "monitorType": "private" if row.private else "public",
         }
-        for place, (name, country, network) in enumerate(catalogue.MONITORS)
+        for row in all_monitors().values()
     ]
+
+
+def server_id(name: str) -> str:
+    """Return the id a DNS server goes by."""
+    return str(1000 + ids.number(0, "te.server", name) % 9000)
+
+
+def prefix_id(prefix: str) -> str:
+    """Return the id a prefix goes by."""
+    return str(1000 + ids.number(0, "te.prefix.id", prefix) % 9000)
 
 
 def group_name(group: AccountGroup) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from flask import request
 
-from simulators.engine import ids
 from simulators.engine.draft import View
 from simulators.engine.resources import thaw
 from simulators.thousandeyes import layers
@@ -85,7 +84,7 @@ def _server(test: Test) -> Shown:
 
 def _dns_servers(test: Test) -> Shown:
     names = test.body["dnsServers"]
-    servers = [{"serverId": str(1000 + ids.number(0, "te.server", name) % 9000), "serverName": name} for name in names]
+    servers = [{"serverId": shapes.server_id(name), "serverName": name} for name in names]
     return {"dnsServers": servers}
 
 
