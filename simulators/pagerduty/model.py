@@ -335,6 +335,15 @@ class Tagging:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """One service relying on another; each end is a plural kind (services, business_services) and an id."""
+
+    id: str
+    supporting: tuple[str, str]
+    dependent: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """What a deleted document was called, so that references to it can still be read; ``id`` is ``kind/id``."""
 
@@ -426,6 +435,7 @@ MEMBERSHIPS: TableKey[Membership] = TableKey(
     "pagerduty.memberships", {"team": lambda r: r.team, "user": lambda r: r.user}
 )
 TAGGINGS: TableKey[Tagging] = TableKey("pagerduty.taggings", {"tag": lambda r: r.tag, "entity": lambda r: r.entity})
+DEPENDENCIES: TableKey[Dependency] = TableKey("pagerduty.dependencies")
 GONE: TableKey[Gone] = TableKey("pagerduty.gone")
 TABLES: tuple[TableKey[Any], ...] = (
     *DOCUMENTS.values(),
@@ -440,5 +450,6 @@ TABLES: tuple[TableKey[Any], ...] = (
     API_KEYS,
     MEMBERSHIPS,
     TAGGINGS,
+    DEPENDENCIES,
     GONE,
 )

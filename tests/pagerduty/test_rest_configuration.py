@@ -328,3 +328,40 @@ def test_a_plan_without_low_urgency() -> None:
     rule = {"start_delay_in_minutes": 9, "urgency": "low", "contact_method": {"id": method["id"], "type": "x"}}
     answer = duty.rest("POST", f"/users/{ALICE.id}/notification_rules", {"notification_rule": rule})
     assert refused(answer)[:2] == (402, 2014)
+
+
+def test_services_depend_on_services() -> None:
+    """Relations are made once, listed from both ends, and dissolved."""
+    duty = Duty()
+    sales = make(duty, "/business_services", "business_service", {"name": "Sales"})["id"]
+    relation = {
+        "supporting_service": {"id": accounts.SERVICE, "type": "service"},
+        "dependent_service": {"id": sales, "type": "business_service"},
+    }
+    for _ in range(2):
+        answer = duty.rest("POST", "/service_dependencies/associate", {"relationships": [relation]})
+        assert answer.status_code == 200
+    (made,) = duty.rest("GET", f"/service_dependencies/business_services/{sales}").json()["relationships"]
+    assert made["supporting_service"]["type"] == "technical_service_reference"
+    seen = duty.rest("GET", f"/service_dependencies/technical_services/{accounts.SERVICE}").json()["relationships"]
+    assert seen == [made]
+    duty.rest("POST", "/service_dependencies/disassociate", {"relationships": [relation]})
+    assert duty.rest("GET", f"/service_dependencies/business_services/{sales}").json() == {"relationships": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/event_orchestrations", 200),
+        ("POST", "/event_orchestrations", 402),
+        ("POST", "/analytics/raw/incidents", 402),
+        ("GET", "/rulesets", 200),
+        ("GET", "/rulesets/R1", 402),
+    ],
+)
+def test_products_that_are_not_modelled(method: str, path: str, status: int) -> None:
+    """Lists are empty; anything else answers as for a plan without the product."""
+    answer = Duty().rest(method, path, None if method == "GET" else {})
+    assert answer.status_code == status
+    if status == 402:
+        assert refused(answer)[:2] == (402, 2014)

@@ -378,3 +378,19 @@ def test_a_page_of_many_renders_only_its_rows(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(incident_lists, "incident", lambda look, row: rendered.append(row.id) or show(look, row))
     answer = duty.rest("GET", "/incidents?offset=10").json()
     assert (len(answer["incidents"]), answer["more"], len(rendered)) == (25, True, 25)
+
+
+def test_the_details_of_a_trigger_are_amended() -> None:
+    """What a person wrote when opening an incident can be changed on its first entry; an event's cannot."""
+    duty = Duty()
+    shown = create(duty, body={"type": "incident_body", "details": "old"})
+    entry = shown["first_trigger_log_entry"]["id"]
+    body = {"channel": {"type": "web_trigger", "details": "new"}}
+    assert duty.rest("PUT", f"/log_entries/{entry}/channel", body, From=ALICE.email).status_code == 202
+    found = duty.rest("GET", f"/log_entries/{entry}?include[]=channels").json()["log_entry"]
+    assert found["channel"]["details"] == "new"
+    duty.send()
+    (event,) = duty.rest("GET", f"/incidents/{duty.incident.id}/log_entries?is_overview=true&limit=1").json()[
+        "log_entries"
+    ]
+    assert refused(duty.rest("PUT", f"/log_entries/{event['id']}/channel", body, From=ALICE.email))[:2] == (400, 2001)

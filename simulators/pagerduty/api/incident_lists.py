@@ -10,15 +10,17 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from simulators.engine.instants import DAY
+from simulators.engine.resources import Field, freeze
 from simulators.engine.tables import RowT, Table
-from simulators.pagerduty.api.call import Call
+from simulators.pagerduty.api.call import Actor, Call
 from simulators.pagerduty.api.errors import Code, invalid, refuse
 from simulators.pagerduty.api.incident_shapes import incident, log_entry, notification
 from simulators.pagerduty.api.lens import lens
-from simulators.pagerduty.api.operations import Listing, Operation
+from simulators.pagerduty.api.operations import Listing, Operation, Reply
 from simulators.pagerduty.model import (
     ALERTS,
     INCIDENTS,
@@ -238,6 +240,18 @@ def _one_entry(call: Call) -> Any:
     return log_entry(lens(call), row)
 
 
+def _amend_channel(call: Call) -> Reply:
+    """Change the details of a trigger a person wrote; any other entry stays as it is (PagerDuty: log entries)."""
+    row = call.state.get(LOG_ENTRIES, call.ids["id"])
+    if row is None:
+        raise refuse(Code.NOT_FOUND)
+    found = call.state.need(INCIDENTS, row.incident)
+    if row.type is not LogType.TRIGGER or row.agent.type != "user_reference":
+        raise invalid("Channel cannot be changed")
+    call.draft.put(INCIDENTS, replace(found, body=freeze({"details": call.body["details"]})))
+    return Reply(None, 202)
+
+
 # -- notifications -----------------------------------------------------------------------------------------------------
 
 _TYPES = tuple(f"{channel.value}_notification" for channel in Channel)
@@ -274,6 +288,9 @@ OPERATIONS: tuple[Operation, ...] = (
               query=("time_zone", "since", "until", "is_overview", "team_ids[]"), summary="List log entries"),
     Operation("GET", "/log_entries/{id}", _one_entry, wrapper="log_entry", include=_LOG_INCLUDE,
               query=("time_zone",), summary="Get a log entry"),
+    Operation("PUT", "/log_entries/{id}/channel", _amend_channel, status=202, actor=Actor.REQUIRED, request="channel",
+              fields=(Field("type", required=True, choices=("web_trigger", "mobile")), Field("details", required=True)),
+              summary="Change the details of a trigger"),
     Operation("GET", "/notifications", _notifications, wrapper="notifications", paging="classic", include=("users",),
               query=("time_zone", "since", "until", "filter"), summary="List notifications"),
 )  # fmt: skip

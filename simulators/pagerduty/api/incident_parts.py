@@ -173,6 +173,10 @@ def _outlier(call: Call) -> Any:
     return {"incident": lens(call).incident_ref(row.id, row), "incident_template": None}
 
 
+def _coordination(call: Call) -> Any:
+    raise refuse(Code.MISSING_ABILITY)
+
+
 def _none(call: Call) -> Listing:
     return Listing((), lambda row: row)
 
@@ -200,6 +204,15 @@ OPERATIONS: tuple[Operation, ...] = (
               request="", needs=_INCIDENT, summary="Publish a status update", fields=(
                   Field("message", required=True, max_length=LONGEST_NOTE), Field("subject", max_length=1024),
                   Field("html_message", max_length=LONGEST_NOTE))),
+    *(
+        Operation(method, f"/incidents/{{id}}/{path}", _coordination, needs=_INCIDENT, also=(402,),
+                  summary="Coordinate responders, which this plan does not include")
+        for method, path in (
+            ("POST", "responder_requests"), ("PUT", "responder_requests/cancel"),
+            ("GET", "status_updates/subscribers"), ("POST", "status_updates/subscribers"),
+            ("POST", "status_updates/unsubscribe"),
+        )
+    ),
     Operation("GET", "/incidents/{id}/related_change_events", _related_changes, wrapper="change_events",
               needs=_INCIDENT, summary="List related change events"),
     Operation("GET", "/incidents/{id}/past_incidents", _none, wrapper="past_incidents", needs=_INCIDENT,

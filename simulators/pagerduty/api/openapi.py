@@ -122,8 +122,11 @@ def identity(operation: Operation) -> str:
     return f"{operation.method.lower()}_{words}"
 
 
-def coverage(operations: Sequence[Operation]) -> str:
-    """Return the coverage table as Markdown: one row per path, its methods, paging, includes and From rule."""
+def coverage(operations: Sequence[Operation], outside: Sequence[str] = ()) -> str:
+    """Return the coverage table as Markdown: one row per path, its methods, paging, includes and From rule.
+
+    Paths below ``outside`` answer 402, as for a plan without them.
+    """
     lines = ["| path | methods | paging | include[] | From |", "|---|---|---|---|---|"]
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
@@ -135,4 +138,5 @@ def coverage(operations: Sequence[Operation]) -> str:
         include = ", ".join(dict.fromkeys(name for row in rows for name in row.include)) or "-"
         sender = ", ".join(row.method for row in rows if row.actor is Actor.REQUIRED) or "-"
         lines.append(f"| {path} | {methods} | {paging} | {include} | {sender} |")
+    lines += [f"| {prefix}/... | 402 | - | - | - |" for prefix in outside]
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 
 from simulators.engine import control
 from simulators.engine.errors import Refused
@@ -14,6 +14,7 @@ from simulators.pagerduty import control as own_control
 from simulators.pagerduty.api import (
     changes,
     crud,
+    dependencies,
     incident_lists,
     incident_parts,
     incidents,
@@ -24,13 +25,13 @@ from simulators.pagerduty.api import (
     setup,
     sundries,
 )
-from simulators.pagerduty.api.call import rate_headers
+from simulators.pagerduty.api.call import admit, credential, rate_headers
 from simulators.pagerduty.api.errors import Code, invalid, not_found, refuse
 from simulators.pagerduty.api.operations import Operation, serve
 from simulators.pagerduty.api.resources import RESOURCES
 
 BEHAVIOURS = {**people.BEHAVIOURS, **setup.BEHAVIOURS, **rotas.BEHAVIOURS}
-_MODULES = (people, rotas, oncalls, incidents, incident_lists, incident_parts, changes, sundries)
+_MODULES = (people, rotas, oncalls, incidents, incident_lists, incident_parts, changes, dependencies, sundries)
 
 
 @functools.cache
@@ -73,9 +74,21 @@ def application() -> Flask:
     app.register_blueprint(control.blueprint())
     app.register_blueprint(own_control.blueprint())
     serve(app, operations())
+    for prefix in sundries.OUTSIDE_THE_PLAN:
+        for rule in (prefix, f"{prefix}/<path:rest>"):
+            app.add_url_rule(rule, f"plan {rule}", _outside_the_plan, methods=_METHODS)
 
     app.register_blueprint(_description())
     return app
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _outside_the_plan(**_: str) -> Response:
+    """Answer for what the simulated account's plan does not include."""
+    admit(credential(), request.method)
+    raise refuse(Code.MISSING_ABILITY)
 
 
 def _description() -> Blueprint:
@@ -87,6 +100,7 @@ def _description() -> Blueprint:
 
     @routes.get("/coverage.md")
     def coverage() -> Response:
-        return Response(openapi.coverage(operations()), content_type="text/markdown; charset=utf-8")
+        table = openapi.coverage(operations(), sundries.OUTSIDE_THE_PLAN)
+        return Response(table, content_type="text/markdown; charset=utf-8")
 
     return routes

@@ -1,7 +1,7 @@
-"""The small ends of the API: abilities, tags on things, extensions switched on, licenses, and lists that stay empty.
+"""The small ends of the API: abilities, tags on things, extensions switched on, licenses, and what is not modelled.
 
-What needs a plan or a product this simulator does not model answers with an empty list, as an account does that never
-used it.
+Of products this simulator does not model, lists are empty, as for an account that never used them, and anything else
+answers as for a plan without them: 402.
 """
 
 from __future__ import annotations
@@ -117,6 +117,13 @@ def _enable_extension(call: Call) -> Any:
 
 # -- lists that stay empty ---------------------------------------------------------------------------------------------
 
+#: Below these paths whatever is not served answers 402.
+OUTSIDE_THE_PLAN = (
+    "/alert_grouping_settings", "/analytics", "/automation_actions", "/event_orchestrations", "/incident_workflows",
+    "/incidents/custom_fields", "/incidents/types", "/paused_incident_reports", "/recommendations", "/rulesets",
+    "/services/custom_fields", "/sre_agent", "/standards", "/status_dashboards", "/status_pages", "/templates",
+    "/workflows",
+)  # fmt: skip
 #: Path -> (wrapper key, paging).
 EMPTY: Mapping[str, tuple[str, str]] = {
     "/alert_grouping_settings": ("alert_grouping_settings", ""),
