@@ -20,6 +20,7 @@ from simulators.pagerduty.api import (
     incidents,
     oncalls,
     openapi,
+    overrides,
     people,
     rotas,
     setup,
@@ -31,7 +32,18 @@ from simulators.pagerduty.api.operations import Operation, serve
 from simulators.pagerduty.api.resources import RESOURCES
 
 BEHAVIOURS = {**people.BEHAVIOURS, **setup.BEHAVIOURS, **rotas.BEHAVIOURS}
-_MODULES = (people, rotas, oncalls, incidents, incident_lists, incident_parts, changes, dependencies, sundries)
+_MODULES = (
+    people,
+    rotas,
+    overrides,
+    oncalls,
+    incidents,
+    incident_lists,
+    incident_parts,
+    changes,
+    dependencies,
+    sundries,
+)
 
 
 @functools.cache
