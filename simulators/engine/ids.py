@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Callable
 
 UPPER_ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-LOWER_HEX = "0123456789abcdef"
+#: What each byte of a digest stands for. 256 is no multiple of 36, so early letters come up a little more often.
+_LETTERS = bytes(ord(UPPER_ALPHANUMERIC[byte % len(UPPER_ALPHANUMERIC)]) for byte in range(256))
 
 
 def digest(seed: int, purpose: str, *parts: str | int, size: int = 16) -> bytes:
@@ -21,24 +22,21 @@ def digest(seed: int, purpose: str, *parts: str | int, size: int = 16) -> bytes:
 
     ``seed`` is any integer, ``purpose`` names the use (``"incident.id"``), ``parts`` tell one draw from another.
     """
-    text = "\x1f".join([str(seed), purpose, *map(str, parts)])
-    return hashlib.blake2b(text.encode(), digest_size=size).digest()
+    state = _begun(seed, purpose, size).copy()
+    for part in parts:
+        state.update(f"\x1f{part}".encode())
+    return state.digest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _begun(seed: int, purpose: str, size: int) -> hashlib.blake2b:
+    """Return the hash of what all draws of a purpose have in common; to be copied, never to be added to."""
+    return hashlib.blake2b(f"{seed}\x1f{purpose}".encode(), digest_size=size)
 
 
 def number(seed: int, purpose: str, *parts: str | int) -> int:
     """Return a 64-bit unsigned integer that depends on nothing but the arguments."""
     return int.from_bytes(digest(seed, purpose, *parts, size=8), "big")
-
-
-def text(alphabet: str, length: int, seed: int, purpose: str, *parts: str | int) -> str:
-    """Return ``length`` characters of an ASCII ``alphabet`` (at most 64) derived from the arguments."""
-    return digest(seed, purpose, *parts, size=length).translate(_letters(alphabet)).decode("ascii")
-
-
-@functools.cache
-def _letters(alphabet: str) -> bytes:
-    """Return what each byte stands for. 256 is no multiple of 36, so early letters come up a little more often."""
-    return bytes(ord(alphabet[byte % len(alphabet)]) for byte in range(256))
 
 
 def uuid(seed: int, purpose: str, *parts: str | int) -> str:
@@ -56,9 +54,10 @@ Shape = Callable[[int, str, int], str]
 
 def alphanumeric(prefix: str, length: int) -> Shape:
     """Return a shape for upper-case alphanumeric ids such as ``PABC123`` (``length`` counts the prefix)."""
+    size = length - len(prefix)
 
     def shape(seed: int, purpose: str, counter: int) -> str:
-        return prefix + text(UPPER_ALPHANUMERIC, length - len(prefix), seed, purpose, counter)
+        return prefix + digest(seed, purpose, counter, size=size).translate(_LETTERS).decode("ascii")
 
     return shape
 
