@@ -19,7 +19,7 @@ NAME = "agenda"
 class Timer:
     """One entry: ``due`` in microseconds UTC, unique (``owner``, ``kind``, ``key``), frozen ``data``.
 
-    ``cause`` is the journal sequence number under which the entry was made (0 = none).
+    ``cause`` is the journal sequence number under which the entry was made (0 = none); ``seq`` is 0 before it is added.
     """
 
     due: int
@@ -101,14 +101,15 @@ class Agenda:
         """Return every entry in the order in which they will run."""
         return sorted(self._timers.values(), key=lambda timer: (timer.due, timer.seq))
 
-    def undo(self, change: int | Timer) -> None:
+    def undo(self, change: tuple[Any, ...]) -> None:
         """Take back one change (called by the undo log, newest first)."""
-        if isinstance(change, Timer):
-            self._insert(change)
+        _, what = change
+        if isinstance(what, Timer):
+            self._insert(what)
         else:
-            timer = self._timers.pop(change)
+            timer = self._timers.pop(what)
             del self._by_key[timer.owner, timer.kind, timer.key]
-            self._next = change
+            self._next = what
 
     def _insert(self, timer: Timer) -> None:
         self._timers[timer.seq] = timer

@@ -13,10 +13,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 from simulators.engine.agenda import Agenda, Timer
 from simulators.engine.ids import Shape
-from simulators.engine.tables import MissingRow, RowT, Table, TableKey
+from simulators.engine.tables import Counters, MissingRow, RowT, Table, TableKey
 
 SEND = "send"
-_ABSENT: Any = object()
 
 KnobsT = TypeVar("KnobsT")
 
@@ -39,21 +38,12 @@ class KnobsRow:
         return f"{kind.__module__}.{kind.__qualname__}"
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """How many ids of one purpose were drawn."""
-
-    id: str
-    value: int
-
-
 @functools.cache
 def _defaults(kind: Callable[[], Any]) -> Any:
     return kind()
 
 
 KNOBS: TableKey[KnobsRow] = TableKey("engine.knobs")
-COUNTERS: TableKey[Counter] = TableKey("engine.counters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +65,6 @@ class Outcome:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Effect: add an agenda entry, replacing the one with the same (owner, kind, key)."""
-
-    due: int
-    owner: str
-    kind: str
-    key: str
-    data: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +94,16 @@ class Record:
     data: Mapping[str, Any]
 
 
-Effect = Schedule | Cancel | Send | Record
+#: A timer as an effect is an agenda entry to add, replacing the one with the same (owner, kind, key).
+Effect = Timer | Cancel | Send | Record
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a draft came to: rows to put (``None`` deletes) and effects, in order."""
+    """What a draft came to: rows to put (``None`` deletes), ids drawn by purpose, and effects, in order."""
 
     puts: Mapping[TableKey[Any], Mapping[str, Any]]
+    drawn: Mapping[str, int]
     effects: tuple[Effect, ...]
 
 
@@ -172,7 +153,8 @@ class Committed:
 
     def get(self, table: TableKey[RowT], id: str) -> RowT | None:
         """Return a row or ``None``."""
-        return cast("RowT | None", self._tables[table].get(id))
+        row: RowT | None = self._tables[table].get(id)
+        return row
 
     def need(self, table: TableKey[RowT], id: str) -> RowT:
         """Return a row or raise :class:`MissingRow`."""
@@ -199,7 +181,8 @@ class Committed:
 
     def table(self, table: TableKey[RowT]) -> Table[RowT]:
         """Return the committed table itself, for a page of a long list; to be read under the world's lock only."""
-        return cast("Table[RowT]", self._tables[table])
+        found: Table[RowT] = self._tables[table]
+        return found
 
     def knobs(self, kind: type[KnobsT]) -> KnobsT:
         """Return the world's knobs of this class (its defaults when none were given)."""
@@ -214,22 +197,28 @@ class Committed:
 class Draft(Committed):
     """The world as one decision sees it, and what that decision wants done."""
 
-    __slots__ = ("_effects", "_puts", "_timers")
+    __slots__ = ("_counters", "_drawn", "_effects", "_puts", "_timers")
 
-    def __init__(self, tables: Mapping[TableKey[Any], Table[Any]], agenda: Agenda, seed: int, now: int) -> None:
+    def __init__(
+        self,
+        tables: Mapping[TableKey[Any], Table[Any]],
+        agenda: Agenda,
+        counters: Counters,
+        seed: int,
+        now: int,
+    ) -> None:
         super().__init__(tables, agenda, seed, now)
+        self._counters = counters
         self._puts: dict[TableKey[Any], dict[str, Any]] = {}
+        self._drawn: dict[str, int] = {}
         self._effects: list[Effect] = []
         self._timers: dict[tuple[str, str, str], Timer | None] = {}
 
     def get(self, table: TableKey[RowT], id: str) -> RowT | None:
         """Return a row (this draft's own version first) or ``None``."""
         puts = self._puts.get(table)
-        if puts is not None:
-            row = puts.get(id, _ABSENT)
-            if row is not _ABSENT:
-                return cast("RowT | None", row)
-        return cast("RowT | None", self._tables[table].get(id))
+        row: RowT | None = puts[id] if puts is not None and id in puts else self._tables[table].get(id)
+        return row
 
     def find(self, table: TableKey[RowT], index: str, value: Hashable) -> list[RowT]:
         """Return the rows with ``value`` in ``index``, this draft's writes included, in insertion order."""
@@ -239,20 +228,24 @@ class Draft(Committed):
             return stored.find(index, value)
         extract = table.indexes[index]
         found: list[tuple[int, RowT]] = []
-        for id in stored.ids(index, value):
-            if id not in puts:
-                found.append((cast(int, stored.ordinal(id)), cast(RowT, stored.get(id))))
+        for ordinal in stored.ordinals(index, value):
+            row = stored.at(ordinal)
+            if row is not None and row.id not in puts:
+                found.append((ordinal, row))
         fresh = 1 << 62
         for place, (id, row) in enumerate(puts.items()):
             if row is not None and extract(row) == value:
-                ordinal = stored.ordinal(id)
-                found.append((fresh + place if ordinal is None else ordinal, row))
+                known = stored.ordinal(id)
+                found.append((fresh + place if known is None else known, row))
         found.sort(key=lambda pair: pair[0])
         return [row for _, row in found]
 
     def all(self, table: TableKey[RowT]) -> Iterator[RowT]:
         """Yield every row in insertion order, this draft's writes included."""
-        puts = dict(self._puts.get(table, {}))
+        puts = self._puts.get(table)
+        return self._overlaid(table, dict(puts)) if puts else iter(self._tables[table])
+
+    def _overlaid(self, table: TableKey[RowT], puts: dict[str, Any]) -> Iterator[RowT]:
         for row in self._tables[table]:
             current = puts.pop(row.id, row)
             if current is not None:
@@ -291,15 +284,17 @@ class Draft(Committed):
 
     def fresh(self, shape: Shape, purpose: str) -> str:
         """Return the next id of ``purpose``; its place in the count, not the moment, decides its value."""
-        counter = self.get(COUNTERS, purpose)
-        value = 0 if counter is None else counter.value
-        self.put(COUNTERS, Counter(purpose, value + 1))
-        return shape(self.seed, purpose, value)
+        place = self._drawn.get(purpose)
+        if place is None:
+            place = self._counters.counts.get(purpose, 0)
+        self._drawn[purpose] = place + 1
+        return shape(self.seed, purpose, place)
 
     def schedule(self, due: int, owner: str, kind: str, key: str, data: Any = None) -> None:
         """Add an agenda entry at ``due`` microseconds UTC; the same (owner, kind, key) is replaced."""
-        self._effects.append(Schedule(due, owner, kind, key, data))
-        self._timers[owner, kind, key] = Timer(due, 0, owner, kind, key, data, 0)
+        timer = Timer(due, 0, owner, kind, key, data, 0)
+        self._effects.append(timer)
+        self._timers[owner, kind, key] = timer
 
     def cancel(self, owner: str, kind: str, key: str) -> None:
         """Remove an agenda entry; nothing happens when it is not there."""
@@ -317,4 +312,4 @@ class Draft(Committed):
 
     def decision(self) -> Decision:
         """Return what this draft came to."""
-        return Decision(self._puts, tuple(self._effects))
+        return Decision(self._puts, self._drawn, tuple(self._effects))

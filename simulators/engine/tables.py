@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 from simulators.engine.errors import EngineError
 
@@ -45,17 +45,20 @@ class TableKey(Generic[RowT]):
 class UndoTarget(Protocol):
     """Something whose changes are in the undo log."""
 
-    def undo(self, change: Any) -> None:
+    def undo(self, change: tuple[Any, ...]) -> None:
         """Take back one change, the newest first."""
 
 
 class UndoLog:
-    """The inverse of everything that happened, newest last; entries name their target so that a copy stays usable."""
+    """The inverse of everything that happened, newest last.
+
+    An entry is a tuple that begins with the name of its target, so that a copy of the log serves a copy of the world.
+    """
 
     __slots__ = ("dropped", "entries", "targets")
 
     def __init__(self) -> None:
-        self.entries: list[tuple[str, Any]] = []
+        self.entries: list[tuple[Any, ...]] = []
         self.targets: dict[str, UndoTarget] = {}
         self.dropped = 0
 
@@ -68,8 +71,8 @@ class UndoLog:
         entries, targets = self.entries, self.targets
         keep = position - self.dropped
         while len(entries) > keep:
-            name, change = entries.pop()
-            targets[name].undo(change)
+            change = entries.pop()
+            targets[change[0]].undo(change)
 
     def forget(self, keep: int) -> None:
         """Drop the oldest inverses so that about ``keep`` remain; earlier positions can no longer be restored."""
@@ -79,10 +82,42 @@ class UndoLog:
             self.dropped += extra
 
 
+class Counters:
+    """How many ids of each purpose were drawn, written through the undo log; no rows, only the next draw reads them."""
+
+    __slots__ = ("_log", "counts")
+
+    NAME = "engine.counters"
+
+    def __init__(self, log: UndoLog) -> None:
+        self._log = log
+        self.counts: dict[str, int] = {}
+        log.targets[self.NAME] = self
+
+    def copy(self, log: UndoLog) -> Counters:
+        """Return independent counters, writing to ``log``."""
+        twin = Counters(log)
+        twin.counts.update(self.counts)
+        return twin
+
+    def set(self, name: str, count: int) -> None:
+        """Set one counter."""
+        self._log.entries.append((self.NAME, name, self.counts.get(name)))
+        self.counts[name] = count
+
+    def undo(self, change: tuple[Any, ...]) -> None:
+        """Take back one change (called by the undo log, newest first)."""
+        _, name, before = change
+        if before is None:
+            del self.counts[name]
+        else:
+            self.counts[name] = before
+
+
 class Table(Generic[RowT]):
     """Rows of one kind in insertion order; read freely, write through :meth:`put` and :meth:`delete`."""
 
-    __slots__ = ("_ids", "_indexes", "_live", "_log", "_ordinals", "_rows", "key")
+    __slots__ = ("_extracts", "_ids", "_indexes", "_live", "_log", "_ordinals", "_rows", "key")
 
     def __init__(self, key: TableKey[RowT], log: UndoLog) -> None:
         self.key = key
@@ -92,6 +127,7 @@ class Table(Generic[RowT]):
         self._ids: list[str] = []
         self._live = 0
         self._indexes: dict[str, dict[Hashable, list[int]]] = {name: {} for name in key.indexes}
+        self._extracts = [(extract, self._indexes[name]) for name, extract in key.indexes.items()]
         log.targets[key.name] = self
 
     def copy(self, log: UndoLog) -> Table[RowT]:
@@ -101,10 +137,8 @@ class Table(Generic[RowT]):
         twin._ordinals = dict(self._ordinals)
         twin._ids = list(self._ids)
         twin._live = self._live
-        twin._indexes = {
-            name: {value: list(ordinals) for value, ordinals in entries.items()}
-            for name, entries in self._indexes.items()
-        }
+        for name, entries in self._indexes.items():
+            twin._indexes[name].update((value, list(ordinals)) for value, ordinals in entries.items())
         return twin
 
     def __len__(self) -> int:
@@ -143,8 +177,9 @@ class Table(Generic[RowT]):
 
     def find(self, index: str, value: Hashable) -> list[RowT]:
         """Return the rows with ``value`` in ``index``, in insertion order."""
-        rows = self._rows
-        return [cast(RowT, rows[self._ids[ordinal]]) for ordinal in self._indexes[index].get(value, ())]
+        rows: dict[str, Any] = self._rows
+        ids = self._ids
+        return [rows[ids[ordinal]] for ordinal in self._indexes[index].get(value, ())]
 
     def count(self, index: str, value: Hashable) -> int:
         """Return how many rows have ``value`` in ``index``."""
@@ -154,24 +189,23 @@ class Table(Generic[RowT]):
         """Insert or replace a row."""
         id = row.id
         old = self._rows.get(id)
-        if old is None and id not in self._ordinals:
+        fresh = old is None and id not in self._ordinals
+        if fresh:
             self._ordinals[id] = len(self._ids)
             self._ids.append(id)
-            self._log.entries.append((self.key.name, (id, None, True)))
-        else:
-            self._log.entries.append((self.key.name, (id, old, False)))
+        self._log.entries.append((self.key.name, id, old, fresh))
         self._set(id, old, row)
 
     def delete(self, id: str) -> None:
         """Remove a row; nothing happens when it is not there."""
         old = self._rows.get(id)
         if old is not None:
-            self._log.entries.append((self.key.name, (id, old, False)))
+            self._log.entries.append((self.key.name, id, old, False))
             self._set(id, old, None)
 
-    def undo(self, change: tuple[str, RowT | None, bool]) -> None:
+    def undo(self, change: tuple[Any, ...]) -> None:
         """Take back one change (called by the undo log, newest first)."""
-        id, old, fresh = change
+        _, id, old, fresh = change
         self._set(id, self._rows[id], old)
         if fresh:
             del self._rows[id]
@@ -184,12 +218,11 @@ class Table(Generic[RowT]):
         if not self._indexes:
             return
         ordinal = self._ordinals[id]
-        for name, extract in self.key.indexes.items():
+        for extract, entries in self._extracts:
             before = None if old is None else extract(old)
             after = None if new is None else extract(new)
             if before == after:
                 continue
-            entries = self._indexes[name]
             if before is not None:
                 ordinals = entries[before]
                 if len(ordinals) == 1:
@@ -197,8 +230,10 @@ class Table(Generic[RowT]):
                 else:
                     del ordinals[bisect_left(ordinals, ordinal)]
             if after is not None:
-                ordinals = entries.setdefault(after, [])
-                if ordinals and ordinal < ordinals[-1]:
-                    insort(ordinals, ordinal)
+                found = entries.get(after)
+                if found is None:
+                    entries[after] = [ordinal]
+                elif ordinal > found[-1]:
+                    found.append(ordinal)
                 else:
-                    ordinals.append(ordinal)
+                    insort(found, ordinal)

@@ -21,7 +21,6 @@ import httpx
 from simulators.engine import faults, instants, limits
 from simulators.engine.agenda import Agenda, Timer
 from simulators.engine.draft import (
-    COUNTERS,
     KNOBS,
     SEND,
     Cancel,
@@ -32,11 +31,10 @@ from simulators.engine.draft import (
     Outcome,
     Outgoing,
     Record,
-    Schedule,
 )
 from simulators.engine.errors import ClockError, EngineError, NotReached, StaleSnapshot
 from simulators.engine.journal import Journal
-from simulators.engine.tables import Table, TableKey, UndoLog
+from simulators.engine.tables import Counters, Table, TableKey, UndoLog
 from simulators.engine.transport import AGENDA, Site, WorldTransport
 
 ResultT = TypeVar("ResultT")
@@ -46,7 +44,7 @@ STEPS_PER_INSTANT = 200_000
 ENGINE = "engine"
 #: Owns requests that arrive when their caller no longer waits for them.
 NETWORK = "network"
-ENGINE_TABLES: tuple[TableKey[Any], ...] = (KNOBS, COUNTERS, faults.FAULTS, limits.WINDOWS)
+ENGINE_TABLES: tuple[TableKey[Any], ...] = (KNOBS, faults.FAULTS, limits.WINDOWS)
 
 _cause: ContextVar[int] = ContextVar("cause", default=0)
 
@@ -172,6 +170,7 @@ class World:
         self._now = start
         self._log = UndoLog()
         self.agenda = Agenda(self._log)
+        self.counters = Counters(self._log)
         keys = [*ENGINE_TABLES, *(key for component in components for key in component.tables)]
         self._tables: dict[TableKey[Any], Table[Any]] = {key: Table(key, self._log) for key in keys}
         self.controls: Controls = ManualControls()
@@ -221,7 +220,7 @@ class World:
     def transact(self, verb: Callable[[Draft], ResultT]) -> ResultT:
         """Run a verb on a draft and apply what it came to at once; an exception applies nothing."""
         with self.lock:
-            draft = Draft(self._tables, self.agenda, self.seed, self._now)
+            draft = Draft(self._tables, self.agenda, self.counters, self.seed, self._now)
             result = verb(draft)
             self.apply(draft.decision())
             return result
@@ -236,11 +235,13 @@ class World:
                     table.delete(row_id)
                 else:
                     table.put(row)
+        for purpose, count in decision.drawn.items():
+            self.counters.set(purpose, count)
         now, agenda, journal = self._now, self.agenda, self.journal
         for effect in decision.effects:
             if isinstance(effect, Record):
                 journal.append(now, effect.kind, effect.subject, effect.data, cause)
-            elif isinstance(effect, Schedule):
+            elif isinstance(effect, Timer):
                 agenda.add(effect.due, effect.owner, effect.kind, effect.key, effect.data, cause)
             elif isinstance(effect, Cancel):
                 agenda.cancel(effect.owner, effect.kind, effect.key)
@@ -463,6 +464,7 @@ class World:
             twin._log.entries = list(self._log.entries)
             twin._log.dropped = self._log.dropped
             twin.agenda = self.agenda.copy(twin._log)
+            twin.counters = self.counters.copy(twin._log)
             twin._tables = {key: table.copy(twin._log) for key, table in self._tables.items()}
             twin._undo_kept = self._undo_kept
             twin.sites = {host: site for host, site in self.sites.items() if site.shared}

@@ -52,7 +52,8 @@ def world(**settings: object) -> World:
 def image(here: World) -> str:
     """Return everything a restore must bring back."""
     rows = {name: [repr(row) for row in table] for name, table in here.tables().items()}
-    return json.dumps([rows, [repr(timer) for timer in here.agenda.timers()], here.journal.lines(), here.now])
+    timers = [repr(timer) for timer in here.agenda.timers()]
+    return json.dumps([rows, here.counters.counts, timers, here.journal.lines(), here.now])
 
 
 def kinds(here: World) -> list[str]:
