@@ -44,6 +44,7 @@ log = logging.getLogger("bridge")
 LONGEST_WAIT = 60 * SECOND
 LANES = 8
 STANDBY = SECOND
+AGAIN_FIRST, AGAIN_MOST = SECOND // 20, SECOND
 MAX_HEADERS = 32_768
 
 
@@ -79,16 +80,19 @@ class Worker:
         self._thread.join(timeout)
 
     def _run(self) -> None:
+        failures = 0
         while not self._stopping:
             self._nudged.clear()
             try:
                 due = self._job()
+                failures = 0
                 wait = LONGEST_WAIT if due is None else min(max(due - now(), 0), LONGEST_WAIT)
             except Exception as error:
                 # A full disk, say. Everything undone is still in the store; try again a little later.
+                wait = min(AGAIN_FIRST << min(failures, 10), AGAIN_MOST)
+                failures += 1
                 reason = f"{type(error).__name__}: {error}"
-                log.error("a run failed, trying again in a second", extra={"reason": reason})
-                wait = SECOND
+                log.error("a run failed, trying again", extra={"reason": reason})
             self._nudged.wait(wait / SECOND)
 
 

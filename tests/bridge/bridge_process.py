@@ -59,6 +59,8 @@ class EventsHost:
         self.events: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self.release = threading.Event()
+        #: Quote the key back, as a careless server might.
+        self.echo = False
         self.answer: Callable[[dict[str, Any]], int | None] = lambda event: 202
         owner = self
 
@@ -74,9 +76,19 @@ class EventsHost:
                 if status is None:
                     owner.release.wait(PATIENCE)
                     status = 202
+                said = json.dumps({"errors": [f"for {event['routing_key']}"]}).encode() if owner.echo else b""
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
+
+            def do_GET(self) -> None:
+                """Refuse, quoting the credentials back: what is told about that must not show them."""
+                said = json.dumps({"error": self.headers.get("Authorization", "")}).encode()
+                self.send_response(401)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
