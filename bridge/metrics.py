@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from bridge import verdict
+from bridge import runbook, verdict
 from bridge.config import SECOND
 from bridge.core import Bridge
 from bridge.tally import BOUNDS
@@ -71,8 +71,9 @@ class _Collector:
         figures = report.figures
         yield GaugeMetricFamily("bridge_works", "1 while paging works, as bridge status says.", int(report.works))
         trouble = GaugeMetricFamily("bridge_trouble", "1 for each trouble there is.", labels=["name", "level"])
-        for one in sorted({(one.name, one.level.value) for one in report.troubles}):
-            trouble.add_metric(list(one), 1)
+        there = [one.name for one in report.troubles]
+        for what, entry in runbook.TROUBLES.items():
+            trouble.add_metric([what, entry.level.value], int(what in there))
         yield trouble
         yield GaugeMetricFamily("bridge_undecided", "Notifications nobody decided upon yet.", figures.undecided)
         yield GaugeMetricFamily("bridge_unreadable", "Unreadable notifications kept.", figures.unreadable)

@@ -136,19 +136,3 @@ def remedy(cause: str) -> str:
     """Return what to do about a dead letter."""
     entry = CAUSES.get(cause)
     return "Look at it with `dead-letters show`." if entry is None else entry.remedy
-
-
-def page() -> str:
-    """Return ``docs/bridge-runbook.md``."""
-    lines = [
-        "# Runbook of the bridge",
-        "",
-        "Made from `bridge/runbook.py`. `bridge status` names the trouble in brackets, `bridge dead-letters list` the",
-        "cause. With a trouble of the level `down` paging does not work; `loss` means that something was lost, or will",
-        "be; `note` wants to be seen to. The self-alert pages for `down` and `loss`.",
-    ]
-    for title, table in (("Troubles", TROUBLES), ("Dead letters", CAUSES)):
-        lines += ["", f"## {title}"]
-        for name, entry in table.items():
-            lines += ["", f"### {name}", "", f"({entry.level}) {entry.meaning}", "", entry.remedy]
-    return "\n".join(lines) + "\n"

@@ -248,11 +248,11 @@ class Section:
             or (isinstance(value, bool) and kind is not Kind.FLAG)
             or (inner is not None and not all(isinstance(item, inner[1]) for item in value))
         ):
-            raise ConfigError(f"{where}: write {_wanted(setting)}")
+            raise ConfigError(f"{where}: write {wanted(setting)}")
         if kind is Kind.NUMBER and not setting.low <= value <= setting.high:
-            raise ConfigError(f"{where}: write {_wanted(setting)}")
+            raise ConfigError(f"{where}: write {wanted(setting)}")
         if setting.choices and value not in setting.choices:
-            raise ConfigError(f"{where}: write {_wanted(setting)}")
+            raise ConfigError(f"{where}: write {wanted(setting)}")
         if kind is Kind.URL:
             _check_url(value, where)
         if kind is Kind.PATH:
@@ -272,7 +272,8 @@ _TYPES: dict[Kind, Any] = {
 }
 
 
-def _wanted(setting: Setting) -> str:
+def wanted(setting: Setting) -> str:
+    """Return what may be written for a setting, in words."""
     if setting.choices:
         return f"one of {', '.join(setting.choices)}"
     if setting.kind is Kind.NUMBER:
