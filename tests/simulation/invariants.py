@@ -326,16 +326,15 @@ def _cleared_before(evidence: Evidence, trigger: Exchange) -> bool:
     )
 
 
+#: What the bridge did comes before what came of it, so that the first complaint names the cause.
 ALWAYS = (
     Invariant("time-goes-on", "Virtual time never goes back, and a cause lies before its effect.", time_goes_on),
     Invariant("nothing-breaks", "No simulator fails, and PagerDuty refuses no event of the bridge.", nothing_breaks),
-    Invariant("one-incident", "A ThousandEyes alert has at most one incident.", one_incident_per_alert),
-    Invariant(
-        "silence", "Nobody is notified of an incident that is acknowledged or resolved.", silent_after_acknowledge
-    ),
+    Invariant("silence", "Nobody is notified of an acknowledged or resolved incident.", silent_after_acknowledge),
     Invariant("resolve-is-final", "Nothing is sent for an alert after its resolve.", resolve_is_final),
     Invariant("nothing-invented", "The bridge sends only what ThousandEyes has told it.", nothing_invented),
     Invariant("confirmed-once", "An event that PagerDuty has confirmed is not sent again.", confirmed_once),
+    Invariant("one-incident", "A ThousandEyes alert has at most one incident.", one_incident_per_alert),
     Invariant("incidents-add-up", "Counts, people and timers of an incident fit its state.", incidents_add_up),
     Invariant("alerts-add-up", "Locations, notifications and units of an alert fit its state.", alerts_add_up),
 )
