@@ -67,6 +67,9 @@ def notify(draft: Draft, alert: Alert) -> None:
                 )
                 continue
             _send_new(draft, alert, integration, event)
+    for item in settings.get("customWebhook") or ():
+        why = "templates of custom webhooks are kept, but not rendered and sent"
+        draft.record("notification.lost", alert.id, integration=item["integrationId"], why=why)
 
 
 def test_webhook(draft: Draft, integration_id: str) -> None:

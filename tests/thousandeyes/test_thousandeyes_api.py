@@ -260,6 +260,18 @@ def test_another_interval_counts_rounds_anew_and_lets_an_alert_go_on(here: Accou
     assert here.ask("GET", f"/alerts/{alert.id}")["endDate"] == "2026-03-02T10:22:00Z"
 
 
+def test_what_cannot_be_sent_is_recorded_as_lost(here: Account) -> None:
+    """An integration nobody has, and a custom webhook, whose template is not rendered."""
+    test = here.test(alertRules=[])
+    custom = {"integrationId": "6e069ae9-8537-4120-b988-61bf8e0d8b87", "integrationType": "custom-webhook"}
+    hook = {"integrationId": "wb-999", "integrationType": "webhook"}
+    here.rule(test, notifications={"webhook": [hook], "customWebhook": [custom]})
+    here.fails("10:00")
+    here.world.run_until("10:10")
+    lost = [entry.data["integration"] for entry in here.world.journal if entry.kind == "notification.lost"]
+    assert lost == ["wb-999", custom["integrationId"]]
+
+
 # -- alerts ------------------------------------------------------------------------------------------------------------
 
 
