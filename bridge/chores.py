@@ -28,6 +28,9 @@ class Volatile:
     keys: tuple[KeyState, ...] = ()
     pruned_at: int = 0
     watched_at: int = 0
+    store_failing_since: int | None = None
+    store_paged_at: int | None = None
+    store_tried_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ def _prune(bridge: Bridge, now: int) -> int:
     return 0
 
 
+#: Work of every bridge on a store, leading or not.
+STANDING: tuple[Chore, ...] = (Chore("store", watch.next_store_watch, watch.watch_store),)
+#: Work of the one that decides and delivers.
 CHORES: tuple[Chore, ...] = (
     Chore("look up", people.next_due, people.run),
     Chore("reconcile", reconcile.next_due, reconcile.run),

@@ -20,7 +20,7 @@ import httpx
 
 from bridge import admission, delivery, messages, people, routing, sending, translate, watch
 from bridge.admission import ACCEPTED, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, Answer, Door, Inbound
-from bridge.chores import CHORES, Volatile
+from bridge.chores import CHORES, STANDING, Volatile
 from bridge.config import SECOND, Config
 from bridge.decision import Decision, Outcome, decide
 from bridge.delivery import Consequence, Exchange, KeyState, Verdict
@@ -32,7 +32,8 @@ from bridge.tally import Tally
 __all__ = ["ACCEPTED", "UNAVAILABLE", "Answer", "Bridge", "Inbound", "Point"]
 
 log = logging.getLogger("bridge")
-BATCH = 500
+#: Notifications decided in one transaction; senders wait while it lasts, so it is short.
+BATCH = 100
 
 
 class Point(StrEnum):
@@ -69,6 +70,7 @@ class Bridge:
         self.tally = Tally()
         self._reached = reached
         self._latest: int | None = None
+        self._afresh: list[str] = []
         self._remembering = threading.Lock()
         self.load(volatile or Volatile())
 
@@ -88,9 +90,9 @@ class Bridge:
         try:
             self.store.append([admitted])
         except StoreError as error:
-            self.tally.count("refused", "store")
-            log.error("a notification could not be stored", extra={"reason": str(error)})
+            self.note_append(1, now, error)
             return UNAVAILABLE
+        self.note_append(1, now)
         self._reached(Point.AFTER_APPEND)
         return ACCEPTED
 
@@ -111,14 +113,24 @@ class Bridge:
         self.tally.count("received", request.door.value[1:])
         return Raw(receiver.source if outside else "pagerduty", request.body, now)
 
+    def note_append(self, number: int, now: int, error: Exception | None = None) -> None:
+        """Take note of whether notifications could be stored; how long they could not is what the self-alert asks."""
+        if error is not None:
+            self.tally.count("refused", "store", number)
+            log.error("notifications could not be stored", extra={"reason": f"{type(error).__name__}: {error}"})
+        failing = self.volatile.store_failing_since
+        if (failing is None) != (error is None):
+            since = None if error is None else now
+            self.remember(lambda volatile: replace(volatile, store_failing_since=since))
+
     # -- running ---------------------------------------------------------------------------------------------------
 
     def next_due(self) -> int | None:
         """Return when there is something to do, in microseconds: 0 for at once, None for nothing planned."""
-        if self.store.has_undecided():
+        if self._afresh or self.store.has_undecided():
             return 0
         dues = [self.next_send(name) for name in self.config.keys]
-        dues += [chore.next_due(self) for chore in CHORES]
+        dues += [chore.next_due(self) for chore in (*STANDING, *CHORES)]
         return min((due for due in dues if due is not None), default=None)
 
     def next_send(self, name: str) -> int | None:
@@ -138,7 +150,11 @@ class Bridge:
 
     def run_chores(self, now: int) -> int:
         """Do the regular work that is due; return how much was done."""
-        return sum(chore.run(self, now) for chore in CHORES)
+        return self.stand(now) + sum(chore.run(self, now) for chore in CHORES)
+
+    def stand(self, now: int) -> int:
+        """Do the work that is every bridge's, whoever decides and delivers; return how much was done."""
+        return sum(chore.run(self, now) for chore in STANDING)
 
     def export(self) -> Volatile:
         """Return what is remembered outside the store."""
@@ -151,12 +167,14 @@ class Bridge:
     def configure(self, config: Config) -> None:
         """Use another configuration from now on; alerts keep the route they have taken.
 
-        A key whose secret has changed starts afresh: whatever PagerDuty said was about the old one.
+        A key whose secret has changed starts afresh, and what it had put off is due at once: whatever PagerDuty said
+        was about the old one.
         """
         changed = [name for name, secret in config.keys.items() if self.config.keys.get(name) != secret]
         self.config = config
         for name in changed:
             self._remember(KeyState(name, self._key(name).recent))
+        self._afresh += changed
 
     def remember(self, change: Callable[[Volatile], Volatile]) -> None:
         """Change what is remembered outside the store; any thread may."""
@@ -170,9 +188,12 @@ class Bridge:
     # -- deciding --------------------------------------------------------------------------------------------------
 
     def decide(self, now: int) -> int:
-        """Decide upon everything received; return how many notifications that was."""
+        """Decide upon everything received; return how many notifications that was, and events made due."""
         self._notice(now)
         done = 0
+        while self._afresh:
+            done += self.store.hurry(self._afresh[-1], now)
+            self._afresh.pop()
         while self.store.has_undecided():
             self._reached(Point.BEFORE_DECIDE)
             outcomes = self._decide_batch(now)

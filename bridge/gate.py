@@ -5,7 +5,6 @@ Web threads admit notifications and wait; one writer gathers them. The clock is 
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from bridge.core import Bridge
 from bridge.errors import BridgeProblem
 from bridge.storage import Raw
 
-log = logging.getLogger("bridge")
 #: Notifications in one transaction, and seconds a sender waits for it.
 GATHER = 256
 COMMIT_TIMEOUT = 30.0
@@ -111,13 +109,13 @@ class GatheringGate:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         answer = ACCEPTED
+        failure: Exception | None = None
         try:
             self.bridge.store.append([waiting.raw for waiting in batch])
         except Exception as error:
             # Whatever it was, the senders must hear that nothing was kept, and the writer must live on.
-            answer = UNAVAILABLE
-            self.bridge.tally.count("refused", "store", len(batch))
-            log.error("notifications could not be stored", extra={"reason": f"{type(error).__name__}: {error}"})
+            answer, failure = UNAVAILABLE, error
+        self.bridge.note_append(len(batch), self._clock(), failure)
         for waiting in batch:
             waiting.answer = answer
             waiting.done.set()

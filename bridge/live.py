@@ -31,7 +31,7 @@ from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[impo
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from bridge import app as web
-from bridge.chores import CHORES
+from bridge.chores import CHORES, STANDING
 from bridge.config import SECOND, Config
 from bridge.control import Control
 from bridge.core import Bridge
@@ -158,11 +158,10 @@ class Engine:
         return min((due for due in dues if due is not None), default=None)
 
     def _do_chores(self) -> int | None:
-        if not self._leading:
-            return None
-        if self.bridge.run_chores(now()):
+        done = self.bridge.run_chores(now()) if self._leading else self.bridge.stand(now())
+        if done:
             self.nudge_all()
-        dues = [chore.next_due(self.bridge) for chore in CHORES]
+        dues = [chore.next_due(self.bridge) for chore in (*STANDING, *(CHORES if self._leading else ()))]
         return min((due for due in dues if due is not None), default=None)
 
 

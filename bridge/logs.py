@@ -25,6 +25,7 @@ class LineFormatter(logging.Formatter):
                 message[name] = str(value)
         if record.exc_info and record.exc_info[1] is not None:
             message["reason"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+            message["traceback"] = self.formatException(record.exc_info)
         for name, value in message.items():
             if isinstance(value, str):
                 for secret in self._secrets:

@@ -270,6 +270,15 @@ class Store(ABC):
                 event.id,
             )
 
+    def hurry(self, key_name: str, now: int) -> int:
+        """Make everything a key had put off due at once; return how many events."""
+        return self.change(
+            "UPDATE outbox SET due = ? WHERE key_name = ? AND state = 'pending' AND attempts > 0 AND due > ?",
+            now,
+            key_name,
+            now,
+        )
+
     def recent_tries(self, key_name: str, limit: int) -> tuple[int, ...]:
         """Return when a key was last tried, the oldest first."""
         found = self.rows("SELECT at FROM attempt WHERE key_name = ? ORDER BY at DESC LIMIT ?", key_name, limit)

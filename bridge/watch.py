@@ -11,10 +11,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bridge import translate, verdict
+from bridge import sending, translate, verdict
 from bridge.config import SECOND, Config
 from bridge.decision import AlertRow, Send, score
-from bridge.storage import Raw, Store
+from bridge.delivery import Verdict
+from bridge.storage import Outgoing, Raw, Store
 from bridge.verdict import Report
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SOURCE = "bridge"
 WATCH_EVERY = 10 * SECOND
+STORE_AGAIN = 30 * SECOND
 TROUBLE, PAGED, CANARY = "trouble", "self-alert", "canary"
 
 
@@ -88,6 +90,44 @@ def _unpage(store: Store, paged: tuple[int, str], key: str, now: int) -> None:
     behind = store.has_unfinished(alert.dedup_key)
     store.enqueue(alert, [Send("resolve", body, score("resolve", "", now), behind)], now, received_at=now)
     store.forget_fact(PAGED)
+
+
+# -- a store that cannot be written ------------------------------------------------------------------------------------
+
+
+def next_store_watch(bridge: Bridge) -> int | None:
+    """Return when a store that fails will have failed for long enough, or 0 when it works again after a page."""
+    settings, volatile = bridge.config.self_alert, bridge.volatile
+    if settings.key is None:
+        return None
+    if volatile.store_failing_since is None:
+        return None if volatile.store_paged_at is None else volatile.store_tried_at + STORE_AGAIN
+    if volatile.store_paged_at is not None:
+        return None
+    return max(volatile.store_failing_since + settings.span, volatile.store_tried_at + STORE_AGAIN)
+
+
+def watch_store(bridge: Bridge, now: int) -> int:
+    """Page past the store, which cannot hold an event, and resolve when notifications are stored again."""
+    due = next_store_watch(bridge)
+    key, volatile = bridge.config.self_alert.key, bridge.volatile
+    if due is None or due > now or key is None:
+        return 0
+    bridge.remember(lambda volatile: replace(volatile, store_tried_at=now))
+    since = volatile.store_failing_since
+    failing = since is not None
+    began = volatile.store_paged_at if since is None else since
+    dedup_key = translate.dedup_key(SOURCE, f"store-{began}")
+    action = "trigger" if failing else "resolve"
+    words = "The bridge from ThousandEyes to PagerDuty cannot store notifications, so it refuses them; nobody is paged"
+    details = {"What to do": "Make room on its disk, or bring its database back; ThousandEyes repeats for an hour."}
+    body = translate.plain(action, dedup_key, words, "critical", details)
+    event = Outgoing(0, dedup_key, key, action, body, now, 0, now)
+    exchange = sending.send(bridge.client, bridge.config.pagerduty, event, bridge.config.keys[key].value)
+    if exchange.verdict is Verdict.SENT:
+        paged_at = began if failing else None
+        bridge.remember(lambda volatile: replace(volatile, store_paged_at=paged_at))
+    return 1
 
 
 # -- canary ------------------------------------------------------------------------------------------------------------

@@ -208,3 +208,44 @@ def test_a_refused_event_is_dead_with_the_reason() -> None:
     rig.bridge.run_due(NOW)
     row = rig.store.connection.execute("SELECT state, last_error FROM outbox").fetchone()
     assert row == ("dead", "HTTP 400 bad ***")
+
+
+def test_waiting_outweighs_severity_in_the_end() -> None:
+    """A minor alert that has waited a quarter of an hour goes before a critical one that has just come."""
+    rig = Rig(config(pagerduty={"events_per_minute": 1}))
+    rig.post(payload("TRIGGER", "first"))
+    rig.bridge.run_due(NOW)
+    rig.post(payload("TRIGGER", "old-info", severity="Info"), NOW)
+    rig.bridge.decide(NOW)
+    late = NOW + 16 * 60 * SECOND
+    rig.post(payload("TRIGGER", "new-critical", severity="Critical"), late)
+    rig.drain(late)
+    assert [key.split(":")[1] for _, key in rig.pagerduty.actions] == ["first", "old-info", "new-critical"]
+
+
+def test_the_last_critical_of_a_storm_does_not_wait_for_the_rest() -> None:
+    """Of 400 alerts at once, one in twenty critical, at two a second: the last critical is out after its share."""
+    rig = Rig(config(pagerduty={"events_per_minute": 120}))
+    for number in range(400):
+        severity = "Critical" if number % 20 == 19 else "Minor"
+        rig.post(payload("TRIGGER", f"{number:03}", severity=severity))
+    sent: list[tuple[int, str]] = []
+    now = NOW
+    rig.pagerduty.answer = lambda event: sent.append((now, event["payload"]["severity"])) or httpx.Response(202)
+    while (due := rig.bridge.next_due()) is not None:
+        now = max(now, due)
+        rig.bridge.run_due(now)
+    last = {kind: max(at for at, severity in sent if severity == kind) - NOW for kind in ("critical", "warning")}
+    assert last["critical"] == 0
+    assert last["warning"] == 180 * SECOND
+
+
+def test_one_key_never_waits_for_the_order_of_another() -> None:
+    """Order holds within an integration key; a key that is paused with urgent events holds up no other."""
+    rig = Rig(config(TWO_KEYS))
+    rig.pagerduty.answer = lambda event: httpx.Response(429 if event["routing_key"].startswith("k2") else 202)
+    rig.post(payload("TRIGGER", "urgent", ruleName="db down", severity="Critical"))
+    rig.post(payload("TRIGGER", "other", severity="Info"), NOW + 1)
+    rig.bridge.run_due(NOW + 1)
+    assert rig.store.finished("thousandeyes:other", "trigger")
+    assert not rig.store.finished("thousandeyes:urgent", "trigger")

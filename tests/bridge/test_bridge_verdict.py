@@ -1,6 +1,7 @@
 """Does paging work? Every trouble, the self-alert and the canary."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from bridge_rig import KEY, NOW, SECOND, SECOND_KEY, Rig, config, payload
 
 from bridge import desk, runbook, verdict
+from bridge.errors import StoreError
 from bridge.runbook import Level
+from bridge.store import Raw, SqliteStore
 
 MINUTE = 60 * SECOND
 HOME = Path(__file__).resolve().parents[2]
@@ -175,6 +178,47 @@ def test_a_dead_letter_pages_until_somebody_sees_to_it() -> None:
     rig.store.change("UPDATE inbox SET outcome = 'dropped'")
     rig.drain(now)
     assert [event["event_action"] for event in rig.pagerduty.events] == ["trigger", "resolve"]
+
+
+class BrokenStore(SqliteStore):
+    """A store whose disk is full until :attr:`room` is made."""
+
+    room = False
+
+    def append(self, batch: Sequence[Raw]) -> None:
+        if not self.room:
+            raise StoreError("database or disk is full")
+        super().append(batch)
+
+
+def test_a_store_that_cannot_be_written_pages_past_itself() -> None:
+    """Five minutes of refusing senders page through the other key although nothing can be stored; room resolves it."""
+    store = BrokenStore(":memory:")
+    rig = Rig(config(BOTH, self_alert={"key": "own", "after_seconds": 300}), store)
+    now = NOW
+    for _ in range(7):
+        assert rig.post(payload("TRIGGER"), now) == 503
+        rig.bridge.run_due(now)
+        now += MINUTE
+    assert [event["event_action"] for event in rig.pagerduty.events] == ["trigger"]
+    assert rig.pagerduty.events[0]["routing_key"] == SECOND_KEY
+    store.room = True
+    assert rig.post(payload("TRIGGER"), now) == 200
+    rig.drain(now)
+    own = [event for event in rig.pagerduty.events if event["routing_key"] == SECOND_KEY]
+    assert [event["event_action"] for event in own] == ["trigger", "resolve"]
+    assert own[0]["dedup_key"] == own[1]["dedup_key"]
+
+
+def test_a_page_past_the_store_is_tried_again() -> None:
+    """Should PagerDuty be out of reach at the same time, it is asked every half minute, under one dedup key."""
+    rig = Rig(config(BOTH, self_alert={"key": "own", "after_seconds": 0}), BrokenStore(":memory:"))
+    answering(rig, 503)
+    rig.post(payload("TRIGGER"))
+    for second in range(0, 90, 10):
+        rig.bridge.run_due(NOW + second * SECOND)
+    assert len(rig.pagerduty.events) == 3
+    assert len({event["dedup_key"] for event in rig.pagerduty.events}) == 1
 
 
 def test_a_canary_is_opened_acknowledged_and_resolved_on_schedule() -> None:
