@@ -84,6 +84,30 @@ def test_the_scan_for_clocks_finds_one() -> None:
     assert any(isinstance(node, ast.Attribute) and FORBIDDEN.search(dotted(node)) for node in ast.walk(tree))
 
 
+ROUTING = {"get", "post", "put", "delete", "patch", "route"}
+THIN = 12
+
+
+def routes(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            calls = [mark.func for mark in node.decorator_list if isinstance(mark, ast.Call)]
+            if any(isinstance(call, ast.Attribute) and call.attr in ROUTING for call in calls):
+                yield node
+
+
+def test_routes_are_thin() -> None:
+    """A route reads its request, calls one verb and answers: at most a dozen statements, whatever it serves."""
+    found = [(path, route) for path, tree in modules() for route in routes(tree)]
+    assert len(found) > 50
+    thick = {
+        f"{path} {route.name}": size
+        for path, route in found
+        if (size := sum(isinstance(node, ast.stmt) for node in ast.walk(route)) - 1) > THIN
+    }
+    assert thick == {}
+
+
 def test_files_name_no_machine_path_and_leave_nothing_unfinished() -> None:
     """No home folders, no package registry's address, no unfinished marks in anything that is shipped."""
     listed = subprocess.run(["git", "ls-files"], cwd=HOME, capture_output=True, text=True, check=True).stdout
