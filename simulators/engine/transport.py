@@ -1,16 +1,15 @@
 """The seam through which every request leaves: a host served in this world, or the network, with faults in between.
 
-``WorldTransport`` is what the world's one ``httpx.Client`` stands on. A host that a site serves is answered by calling
-its WSGI application directly; any other host goes to the network transport when there is one. Faults are applied here,
-to requests of both kinds. ``Site`` wraps an application so that it finds its world in the WSGI environ and so that
-every request and answer, whether it came in process or through a socket, is written to the journal in one place.
+A world's one ``httpx.Client`` stands on ``WorldTransport``. A host that a site serves is answered by calling its WSGI
+application directly; any other host goes to the network transport when there is one. Faults are applied here, to
+requests of both kinds. ``Site`` wraps an application so that it finds its world in the WSGI environ and so that every
+request and answer, whether it came in process or through a socket, is written to the journal in one place.
 """
 
 from __future__ import annotations
 
 import errno
 import io
-import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -186,6 +185,30 @@ class WorldTransport(httpx.BaseTransport):
         return self.world.network.handle_request(request)
 
 
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Keep none."""
+
+
+class WorldClient(httpx.Client):
+    """A world's one client, without a cookie jar: what is remembered is a row, or a restore would not forget it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(transport=WorldTransport(world), trust_env=False)
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, ever."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        raise TypeError("a world's client keeps no cookies")
+
+
+_NO_COOKIES = _NoCookies()
+
+
 def call(site: Site, world: World, request: httpx.Request) -> httpx.Response:
     """Answer an httpx request by a site of ``world`` without a socket."""
     url = request.url
@@ -220,8 +243,3 @@ def call(site: Site, world: World, request: httpx.Request) -> httpx.Response:
 
     content = b"".join(site.answer(world, environ, start))
     return httpx.Response(seen[0], headers=seen[1], content=content, request=request)
-
-
-def json_body(value: Any) -> bytes:
-    """Return ``value`` as compact JSON in UTF-8, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -8,6 +8,7 @@ entry, outside the lock, and what comes of them returns as an event, so a receiv
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ from simulators.engine.draft import (
 from simulators.engine.errors import ClockError, EngineError, NotReached, StaleSnapshot
 from simulators.engine.journal import Journal
 from simulators.engine.tables import Counters, Table, TableKey, UndoLog
-from simulators.engine.transport import AGENDA, Site, WorldTransport
+from simulators.engine.transport import AGENDA, Site, WorldClient
 
 ResultT = TypeVar("ResultT")
 
@@ -164,7 +165,7 @@ class World:
         self.participants: list[Participant] = []
         self.sites: dict[str, Site] = {}
         self.network = network
-        self.client = httpx.Client(transport=WorldTransport(self), trust_env=False)
+        self.client = WorldClient(self)
         #: Runs a request that is due; the live runner replaces it by a thread pool.
         self.dispatch: Callable[[Callable[[], None]], None] = lambda job: job()
         self._now = start
@@ -408,15 +409,14 @@ class World:
     def exchange(self, request: Outgoing) -> Outcome:
         """Make a request through the one client and return what came of it; never raises for the network's faults."""
         try:
-            answer = self.client.request(
+            sent = httpx.Request(
                 request.method,
-                request.url,
+                _parsed(request.url),
                 headers=list(request.headers),
                 content=request.body,
-                timeout=request.timeout / instants.SECOND,
-                follow_redirects=False,
-                extensions={AGENDA: True},
+                extensions={AGENDA: True, "timeout": httpx.Timeout(request.timeout / instants.SECOND).as_dict()},
             )
+            answer = self.client.send(sent, follow_redirects=False)
         except httpx.TimeoutException as problem:
             return Outcome(None, error=f"timeout: {problem}")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OverflowError) as problem:
@@ -477,10 +477,16 @@ class World:
         return {key.name: table for key, table in self._tables.items()}
 
 
+@functools.lru_cache(maxsize=512)
+def _parsed(url: str) -> httpx.URL:
+    """Return a destination ready for use; most requests go where others went before."""
+    return httpx.URL(url)
+
+
 def _addressed(url: str) -> tuple[str, str]:
     """Return host and path of a URL, empty when it is none: that comes out when the request is made."""
     try:
-        parsed = httpx.URL(url)
+        parsed = _parsed(url)
     except httpx.InvalidURL:
         return "", ""
     return parsed.host, parsed.path
