@@ -241,10 +241,10 @@ class Section:
             )
         if kind is Kind.TEXTS and isinstance(value, str):
             value = [value]
-        wanted = _TYPES[kind]
+        kinds = _TYPES[kind]
         inner = (list, str) if kind is Kind.TEXTS else (list, Mapping) if kind is Kind.TABLES else None
         if (
-            not isinstance(value, wanted)
+            not isinstance(value, kinds)
             or (isinstance(value, bool) and kind is not Kind.FLAG)
             or (inner is not None and not all(isinstance(item, inner[1]) for item in value))
         ):
