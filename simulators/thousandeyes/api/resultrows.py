@@ -179,7 +179,7 @@ def _dns_server(look: Look, values: Values) -> Row:
 
 def _dns_trace(look: Look, values: Values) -> Row:
     """Return the queries of a trace: to a root server, to one of the top level, to the domain's own."""
-    domain = _text({"name": str(look.test.body.get("domain", ""))}, "name").partition(" ")[0]
+    domain = str(look.test.body["domain"]).partition(" ")[0]
     final = f"ns1.{domain}"
     failed = bool(_text(values, "probDetail"))
     spent = _milliseconds(_number(look.measured("dns-server"), "delay"))
