@@ -57,6 +57,12 @@ START = "2026-03-02T09:00:00Z"
 EVENTS_HOST = "events.pagerduty.com"
 
 
+#: Kinds of journal entries that nobody wants unasked.
+_TROUBLE = frozenset(
+    ("error", "event.dropped", "event.rejected", "notification.failed", "notification.lost", "webhook.dropped")
+)
+
+
 class Wiring(StrEnum):
     """How ThousandEyes reaches PagerDuty."""
 
@@ -216,7 +222,7 @@ class Stage:
     def _is_trouble(self, entry: Entry, hit: set[int]) -> bool:
         if entry.kind in self._tolerated:
             return False
-        if entry.kind in {"error", "event.dropped", "event.rejected", "notification.failed", "notification.lost"}:
+        if entry.kind in _TROUBLE:
             return True
         return entry.kind == "response" and int(entry.data["status"]) >= 400 and entry.cause not in hit
 

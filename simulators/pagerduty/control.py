@@ -3,7 +3,8 @@
 Reading shows every person's e-mails, push notifications, SMS and calls. Acting is per channel, as it is in life: text a
 reply, answer a call, press keys, hang up, tap a push, follow the link of a mail. ``acknowledge``, ``resolve`` and
 ``escalate`` do whatever the message's channel wants for it. An account is loaded as the vendor's own JSON, knobs are
-read and set by name.
+read and set by name. A webhook's secret is rotated here, because the vendor's API cannot: POST adds one beside the old,
+DELETE ends the old.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from simulators.engine.resources import Document
 from simulators.engine.tables import MissingRow
 from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
-from simulators.pagerduty import devices, loading
+from simulators.pagerduty import devices, loading, webhooks
 from simulators.pagerduty.account import load
 from simulators.pagerduty.model import (
     API_KEYS,
@@ -65,6 +66,17 @@ def blueprint() -> Blueprint:
         if verb is None:
             raise Refused(404, {"error": f"there is no {act!r} here; a message takes {', '.join(VERBS)}"})
         return answer(transact(verb, world().view.need(MESSAGES, message)), 201)
+
+    @routes.post("/webhook-subscriptions/<id>/secrets")
+    def rotate(id: str) -> Response:
+        found = world().view.need(DOCUMENTS["webhook_subscriptions"], id)
+        return answer({"secret": transact(webhooks.rotate, found)}, 201)
+
+    @routes.delete("/webhook-subscriptions/<id>/secrets")
+    def retire(id: str) -> Response:
+        found = world().view.need(DOCUMENTS["webhook_subscriptions"], id)
+        transact(webhooks.retire, found)
+        return answer(None, 204)
 
     @routes.get("/account")
     def account() -> Response:

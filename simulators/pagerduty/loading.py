@@ -16,6 +16,7 @@ from simulators.engine.zones import zone
 from simulators.pagerduty import schedules
 from simulators.pagerduty.escalation import CHANNELS
 from simulators.pagerduty.model import KINDS, Access
+from simulators.pagerduty.webhooks import SCOPES
 
 _OTHER = ("api_keys",)
 
@@ -144,6 +145,27 @@ def _team(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _each(body.get("members"), "members", lambda member: _reference(member, "user"))
 
 
+def _subscription(body: Mapping[str, Any]) -> Iterator[str]:
+    method, scope, events = body.get("delivery_method"), body.get("filter"), body.get("events")
+    if not isinstance(method, Mapping) or not isinstance(method.get("url"), str):
+        yield "delivery_method must be an object with a url"
+    elif not isinstance(method.get("secret"), str | None):
+        yield "delivery_method.secret must be a text"
+    else:
+        yield from _each(method.get("custom_headers"), "delivery_method.custom_headers", _header)
+    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
+        yield "events must be an array of texts"
+    if not isinstance(scope, Mapping) or scope.get("type") not in SCOPES.values():
+        yield f"filter.type must be one of {', '.join(SCOPES.values())}"
+    elif scope["type"] != SCOPES["account"] and not isinstance(scope.get("id"), str):
+        yield "filter must have an id"
+
+
+def _header(body: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(body.get("name"), str) or not isinstance(body.get("value"), str):
+        yield "must have a name and a value"
+
+
 def _key(body: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(body.get("key"), str) or not body["key"]:
         yield "key must be a text"
@@ -180,5 +202,6 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "services": _service,
     "maintenance_windows": _window,
     "teams": _team,
+    "webhook_subscriptions": _subscription,
     "api_keys": _key,
 }

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulators.engine.resources import Document, Field, Kind, Resource, thaw, with_defaults
-from simulators.pagerduty import account
+from simulators.pagerduty import account, webhooks
 from simulators.pagerduty.api.call import Actor, Call
 from simulators.pagerduty.api.errors import Code, invalid, label, refuse, unknown
 from simulators.pagerduty.api.lens import SHAPES, Lens, lens, summary
 from simulators.pagerduty.api.operations import Listing, Operation
-from simulators.pagerduty.model import DOCUMENTS, GONE, Gone
+from simulators.pagerduty.model import DOCUMENTS, GONE, Agent, Gone
 
 Prepare = Callable[[Call, dict[str, Any], Document | None], dict[str, Any]]
 Filter = Callable[[Call, Document, Sequence[str]], bool]
@@ -33,14 +33,20 @@ def _nothing(call: Call, document: Document) -> None:
     return None
 
 
+def _as_it_is(call: Call, document: Document, shown: dict[str, Any]) -> dict[str, Any]:
+    return shown
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a kind adds to the general rules. ``forbid`` raises when a document may not be deleted, ``removed`` follows
-    a deletion; ``children`` are the kinds deleted with their owner; ``filters`` are asked per document and query
-    parameter (set filters get all values); ``search`` are the fields ``query`` looks into."""
+    """What a kind adds to the general rules. ``reveal`` adds to the answer of a create what is shown only once,
+    ``forbid`` raises when a document may not be deleted, ``removed`` follows a deletion; ``children`` are the kinds
+    deleted with their owner; ``filters`` are asked per document and query parameter (set filters get all values);
+    ``search`` are the fields ``query`` looks into."""
 
     prepare: Prepare = _unchanged
     created: Callable[[Call, Document], None] = _nothing
+    reveal: Callable[[Call, Document, dict[str, Any]], dict[str, Any]] = _as_it_is
     forbid: Callable[[Call, Document], None] = _nothing
     removed: Callable[[Call, Document], None] = _nothing
     children: tuple[str, ...] = ()
@@ -111,8 +117,8 @@ def create(resource: Resource, behaviour: Behaviour, call: Call) -> Any:
     body = _settle(resource, call, behaviour, None)
     document = account.put(call.draft, kind, body, parent)
     behaviour.created(call, document)
-    call.draft.record(f"{resource.singular}.created", document.id, name=summary(document))
-    return SHAPES[kind](lens(call, *behaviour.list_include), document)
+    _tell(call, f"{resource.singular}.created", document)
+    return behaviour.reveal(call, document, SHAPES[kind](lens(call, *behaviour.list_include), document))
 
 
 def read(resource: Resource, behaviour: Behaviour, call: Call) -> Any:
@@ -126,7 +132,7 @@ def update(resource: Resource, behaviour: Behaviour, call: Call) -> Any:
     kind, old = resource.extra["kind"], _named(resource, call)
     body = _settle(resource, call, behaviour, old)
     document = account.put(call.draft, kind, body, old.parent)
-    call.draft.record(f"{resource.singular}.updated", document.id, name=summary(document))
+    _tell(call, f"{resource.singular}.updated", document)
     return SHAPES[kind](lens(call, *behaviour.list_include), document)
 
 
@@ -139,7 +145,14 @@ def delete(resource: Resource, behaviour: Behaviour, call: Call) -> None:
         for row in list(call.state.find(DOCUMENTS[child], "parent", document.id)):
             erase(call, child, row)
     behaviour.removed(call, document)
-    call.draft.record(f"{resource.singular}.deleted", document.id, name=summary(document))
+    _tell(call, f"{resource.singular}.deleted", document)
+
+
+def _tell(call: Call, event: str, document: Document) -> None:
+    """Write a change to the journal and to the webhooks that want it."""
+    call.draft.record(event, document.id, name=summary(document))
+    actor = None if call.actor is None else Agent("user_reference", call.actor.id, "website")
+    webhooks.publish(call.draft, event, document, actor)
 
 
 def erase(call: Call, kind: str, document: Document) -> None:

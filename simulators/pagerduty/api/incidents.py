@@ -7,7 +7,6 @@ nothing, so that sending back what was read is harmless (PagerDuty: incidents).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from simulators.engine.errors import Refused
@@ -130,17 +129,18 @@ def _create(call: Call) -> Any:
         raise invalid("Assignments and escalation policy cannot be given together")
     asked = body.get("urgency")
     urgency = Urgency(asked) if asked else escalation.service_urgency(service, None, draft.now)
-    made = incidents.trigger(draft, service, title[:1024], urgency, agent, key=key, policy=policy, users=people)
+    kind = (body.get("incident_type") or {}).get("name")
+    given = {
+        "body": freeze({"details": details["details"]}) if details else None,
+        "priority": _priority(call, body.get("priority")),
+        "bridge": freeze(body.get("conference_bridge")),
+        **({"type": kind} if kind else {}),
+    }
+    made = incidents.trigger(
+        draft, service, title[:1024], urgency, agent, key=key, policy=policy, users=people, given=given
+    )
     if made is None:
         raise refuse(Code.NOBODY_ON_CALL)
-    made = replace(
-        made,
-        body=freeze({"details": details["details"]}) if details else None,
-        priority=_priority(call, body.get("priority")),
-        bridge=freeze(body.get("conference_bridge")),
-        type=(body.get("incident_type") or {}).get("name") or made.type,
-    )
-    draft.put(INCIDENTS, made)
     if agent.id in people:
         made = incidents.acknowledge(draft, made, agent)
     return show(lens(call), made)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulators.engine.resources import Field, Kind, Resource
+from simulators.pagerduty.webhooks import SCOPES, SUBSCRIBABLE
 
 _INTEGER, _FLAG, _OBJECT, _LIST, _ANY = Kind.INTEGER, Kind.BOOLEAN, Kind.OBJECT, Kind.ARRAY, Kind.ANY
 
@@ -437,6 +438,34 @@ ADDON = Resource(
     extra={"kind": "addons", "references": {"services": "services"}},
 )
 
+WEBHOOK_SUBSCRIPTION = Resource(
+    "webhook_subscription",
+    "webhook_subscriptions",
+    "/webhook_subscriptions",
+    (
+        Field("id", read_only=True),
+        _one_of("type", "webhook_subscription", "webhook_subscription_reference", required=True),
+        Field("active", _FLAG, default=True, nullable=False),
+        Field("description", max_length=1024),
+        Field("delivery_method", _OBJECT, required=True, fields=(
+            *_shown("id", "secret", "temporarily_disabled"),
+            _one_of("type", "http_delivery_method", required=True),
+            Field("url", required=True, max_length=2048),
+            Field("custom_headers", _LIST, fields=(
+                Field("name", required=True, max_length=100), Field("value", required=True, max_length=1000),
+            )),
+        )),
+        Field("events", _LIST, required=True, items=_one_of("events", *SUBSCRIBABLE)),
+        Field("filter", _OBJECT, required=True, fields=(
+            _one_of("type", *SCOPES.values(), required=True),
+            Field("id", max_length=100),
+        )),
+        Field("oauth_client_id", max_length=100),
+    ),
+    filters=("filter_type", "filter_id"),
+    extra={"kind": "webhook_subscriptions"},
+)  # fmt: skip
+
 RESOURCES: tuple[Resource, ...] = (
     USER,
     CONTACT_METHOD,
@@ -456,5 +485,6 @@ RESOURCES: tuple[Resource, ...] = (
     EXTENSION,
     EXTENSION_SCHEMA,
     ADDON,
+    WEBHOOK_SUBSCRIPTION,
 )
 BY_KIND: Mapping[str, Resource] = {resource.extra["kind"]: resource for resource in RESOURCES}

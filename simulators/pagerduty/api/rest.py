@@ -24,6 +24,7 @@ from simulators.pagerduty.api import (
     people,
     rotas,
     setup,
+    subscriptions,
     sundries,
 )
 from simulators.pagerduty.api.call import admit, credential, rate_headers
@@ -31,7 +32,7 @@ from simulators.pagerduty.api.errors import Code, invalid, not_found, refuse
 from simulators.pagerduty.api.operations import Operation, serve
 from simulators.pagerduty.api.resources import RESOURCES
 
-BEHAVIOURS = {**people.BEHAVIOURS, **setup.BEHAVIOURS, **rotas.BEHAVIOURS}
+BEHAVIOURS = {**people.BEHAVIOURS, **setup.BEHAVIOURS, **rotas.BEHAVIOURS, **subscriptions.BEHAVIOURS}
 _MODULES = (
     people,
     rotas,
@@ -42,6 +43,7 @@ _MODULES = (
     incident_parts,
     changes,
     dependencies,
+    subscriptions,
     sundries,
 )
 

@@ -122,7 +122,7 @@ OUTSIDE_THE_PLAN = (
     "/alert_grouping_settings", "/analytics", "/automation_actions", "/event_orchestrations", "/incident_workflows",
     "/incidents/custom_fields", "/incidents/types", "/paused_incident_reports", "/recommendations", "/rulesets",
     "/services/custom_fields", "/sre_agent", "/standards", "/status_dashboards", "/status_pages", "/templates",
-    "/workflows",
+    "/webhook_subscriptions/oauth_clients", "/workflows",
 )  # fmt: skip
 #: Path -> (wrapper key, paging).
 EMPTY: Mapping[str, tuple[str, str]] = {
@@ -139,6 +139,7 @@ EMPTY: Mapping[str, tuple[str, str]] = {
     "/status_pages": ("status_pages", "classic"),
     "/templates": ("templates", "classic"),
     "/standards": ("standards", ""),
+    "/webhook_subscriptions/oauth_clients": ("oauth_clients", ""),
     **{f"/{kind}/{{id}}/audit/records": ("records", "cursor")
        for kind in ("users", "teams", "services", "schedules", "escalation_policies")},
 }  # fmt: skip
