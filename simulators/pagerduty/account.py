@@ -18,9 +18,11 @@ from simulators.pagerduty.model import (
     KINDS,
     MEMBERSHIPS,
     RESOURCE_ID,
+    RINGS,
     Access,
     ApiKey,
     Membership,
+    Ring,
 )
 
 _SINGULAR = {
@@ -148,6 +150,10 @@ class Account:
         """Return every document of ``kind``, oldest first."""
         return list(self._view.all(DOCUMENTS[kind]))
 
+    def ring(self, id: str) -> Ring | None:
+        """Return whose turn it is on a round-robin level, or ``None`` when nobody had a turn yet."""
+        return self._view.get(RINGS, id)
+
 
 class JsonAccount:
     """The same reading methods as :class:`Account`, over plain documents."""
@@ -170,6 +176,10 @@ class JsonAccount:
     def all(self, kind: str) -> list[Document]:
         """Return every document of ``kind``, oldest first."""
         return list(self._rows[kind].values())
+
+    def ring(self, id: str) -> Ring | None:
+        """Return ``None``: plain documents have no past, the first target is next."""
+        return None
 
 
 AnyAccount = Account | JsonAccount

@@ -50,6 +50,7 @@ def reopen(
         return None
     people = tuple(assignment.user for assignment in changed.assignments)
     incidents.start_auto_resolve(draft, changed)
+    incidents.plan_urgency(draft, changed)
     incidents.log(draft, found[1], changed, agent)
     incidents.log(draft, LogType.ASSIGN, changed, agent, people)
     incidents.record(draft, found[2], changed, agent, people=people)

@@ -1,7 +1,8 @@
-"""The ladder: who is assigned when, and why somebody is not.
+"""Escalation policies: which people a level has at an instant, what comes after a level, and how long to wait.
 
-The running simulation and the preview ask the same pure functions: which people a level has at an instant, what comes
-after a level, and how long to wait. :func:`ladder` plays them through as if nobody ever reacted.
+Pure functions, asked by the running simulation and by the preview (:mod:`~simulators.pagerduty.ladder`) alike. A level
+assigns everybody on call on it or, in round robin, the next target of its ring; who takes a place in the ring puts the
+:class:`~simulators.pagerduty.model.Ring` the move carries.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.engine import instants, zones
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document
-from simulators.pagerduty import schedules
-from simulators.pagerduty.account import AnyAccount, name
-from simulators.pagerduty.model import Urgency
+from simulators.pagerduty import hours, schedules
+from simulators.pagerduty.account import AnyAccount
+from simulators.pagerduty.model import Ring, Urgency
 
 CHANNELS = {
     "email_contact_method": "email",
@@ -27,24 +27,14 @@ CHANNELS = {
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where an incident goes: 1-based ``level``, 0-based ``loop``, its ``people``, and the levels passed over."""
+    """Where an incident goes: 1-based ``level``, 0-based ``loop``, its ``people``, the levels passed over, and the
+    level's ring as it is afterwards, if it has one."""
 
     level: int
     loop: int
     people: tuple[str, ...]
     skipped: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a ladder: ``kind`` is assign, notify, skip, repeat, exhaust, silent or drop."""
-
-    at: int
-    kind: str
-    level: int
-    people: tuple[str, ...]
-    reason: str
-    channel: str = ""
+    ring: Ring | None = None
 
 
 def rules(policy: Document) -> Sequence[Mapping[str, Any]]:
@@ -57,28 +47,58 @@ def delay(policy: Document, level: int) -> int:
     return int(rules(policy)[level - 1].get("escalation_delay_in_minutes", 30)) * MINUTE
 
 
+def on_target(account: AnyAccount, target: Mapping[str, Any], at: int) -> str | None:
+    """Return the user a target of a level stands for at ``at``, or ``None``."""
+    if not str(target.get("type", "")).startswith("schedule"):
+        return None if account.get("users", target["id"]) is None else str(target["id"])
+    document = account.get("schedules", target["id"])
+    if document is None:
+        return None
+    return schedules.who(schedules.parse(document, account.children("overrides", document.id)), at)
+
+
 def assignees(account: AnyAccount, policy: Document, level: int, at: int) -> tuple[str, ...]:
-    """Return the people of 1-based ``level`` at ``at``, each once, in order of the targets."""
-    people: dict[str, None] = {}
-    for target in rules(policy)[level - 1].get("targets") or ():
-        if str(target.get("type", "")).startswith("schedule"):
-            document = account.get("schedules", target["id"])
-            if document is not None:
-                schedule = schedules.parse(document, account.children("overrides", document.id))
-                found = schedules.who(schedule, at)
-                if found is not None:
-                    people[found] = None
-        elif account.get("users", target["id"]) is not None:
-            people[target["id"]] = None
-    return tuple(people)
+    """Return everybody on call on 1-based ``level`` at ``at``, each once, in order of the targets."""
+    found = (on_target(account, target, at) for target in rules(policy)[level - 1].get("targets") or ())
+    return tuple(dict.fromkeys(user for user in found if user is not None))
+
+
+def in_turn(policy: Document, level: int) -> bool:
+    """Return whether 1-based ``level`` hands out incidents in turn (round robin) instead of to everybody."""
+    strategy = rules(policy)[level - 1].get("escalation_rule_assignment_strategy") or {}
+    return bool(strategy.get("type") == "round_robin")
+
+
+def move_to(
+    account: AnyAccount, policy: Document, level: int, loop: int, at: int, skipped: tuple[int, ...] = ()
+) -> Move | None:
+    """Return the move to 1-based ``level``, or ``None`` when it has nobody at ``at``.
+
+    In round robin the first target of the ring that has somebody takes the incident and goes to the end; a schedule in
+    a gap keeps its place. An edited level begins with its first target again.
+    """
+    if not in_turn(policy, level):
+        people = assignees(account, policy, level, at)
+        return Move(level, loop, people, skipped) if people else None
+    rule = rules(policy)[level - 1]
+    targets = {str(target["id"]): target for target in rule.get("targets") or ()}
+    id, known = str(rule.get("id") or f"{policy.id}:{level}"), tuple(targets)
+    held = account.ring(id)
+    order = held.order if held is not None and held.targets == known else known
+    for taken in order:
+        user = on_target(account, targets[taken], at)
+        if user is not None:
+            ring = Ring(id, known, (*(target for target in order if target != taken), taken))
+            return Move(level, loop, (user,), skipped, ring)
+    return None
 
 
 def _search(account: AnyAccount, policy: Document, after: int, loop: int, at: int) -> Move | None:
     skipped: list[int] = []
     for level in range(after + 1, len(rules(policy)) + 1):
-        people = assignees(account, policy, level, at)
-        if people:
-            return Move(level, loop, people, tuple(skipped))
+        move = move_to(account, policy, level, loop, at, tuple(skipped))
+        if move is not None:
+            return move
         skipped.append(level)
     return None
 
@@ -113,7 +133,7 @@ def service_urgency(service: Document, severity: str | None, at: int) -> Urgency
     """Return an incident's urgency by the service's urgency rule; ``severity`` is the alert's or ``None``."""
     rule = service.body.get("incident_urgency_rule") or {}
     if rule.get("type") == "use_support_hours":
-        side = "during_support_hours" if _supported(service, at) else "outside_support_hours"
+        side = "during_support_hours" if hours.supported(service, at) else "outside_support_hours"
         rule = rule.get(side) or {}
     value = rule.get("urgency", "high")
     if value == "severity_based":
@@ -124,67 +144,3 @@ def service_urgency(service: Document, severity: str | None, at: int) -> Urgency
 def severity_based(service: Document) -> bool:
     """Return whether the severity of alerts plays a part in the service's urgency."""
     return "severity_based" in str(service.body.get("incident_urgency_rule") or "")
-
-
-def _supported(service: Document, at: int) -> bool:
-    hours = service.body.get("support_hours") or {}
-    moment = instants.iso(at, hours.get("time_zone", "UTC"))[11:19]
-    day = zones.local(at, hours.get("time_zone", "UTC")).isoweekday()
-    inside = hours.get("start_time", "00:00:00") <= moment < hours.get("end_time", "24:00:00")
-    return inside and day in (hours.get("days_of_week") or (1, 2, 3, 4, 5, 6, 7))
-
-
-def ladder(account: AnyAccount, service_id: str, at: int, urgency: Urgency | str | None = None) -> tuple[Step, ...]:
-    """Return what would happen to an incident opened on a service at ``at`` if nobody ever reacted, in order of time.
-
-    Each step carries its reason; so does each that does not happen (a level with nobody on call, a low-urgency
-    incident, a user without rules).
-    """
-    service = account.get("services", service_id)
-    if service is None:
-        return (Step(at, "drop", 0, (), f"there is no service {service_id}"),)
-    if service.body.get("status") == "disabled":
-        return (Step(at, "drop", 0, (), f"{service.body.get('name')} is disabled"),)
-    policy = account.get("escalation_policies", (service.body.get("escalation_policy") or {}).get("id", ""))
-    move = None if policy is None else first_level(account, policy, at)
-    if policy is None or move is None:
-        return (Step(at, "drop", 0, (), "nobody is on call on any level: no alert and no incident"),)
-    pressing = service_urgency(service, None, at) if urgency is None else Urgency(urgency)
-    steps: list[Step] = []
-    moment, loop = at, 0
-    while True:
-        if move.loop > loop:
-            steps.append(Step(moment, "repeat", move.level, (), f"loop {move.loop} of {policy.body.get('num_loops')}"))
-            loop = move.loop
-        steps += [Step(moment, "skip", level, (), f"nobody is on call on level {level}") for level in move.skipped]
-        steps.append(Step(moment, "assign", move.level, move.people, f"on call on level {move.level}"))
-        wait = delay(policy, move.level)
-        following = next_level(account, policy, move.level, move.loop, moment + wait) if pressing == "high" else None
-        for person in move.people:
-            steps += _contacts(account, person, pressing, moment, None if following is None else wait, move.level)
-        if pressing is Urgency.LOW:
-            steps.append(Step(moment, "silent", move.level, (), "a low-urgency incident never escalates by itself"))
-            break
-        moment += wait
-        if following is None:
-            steps.append(Step(moment, "exhaust", move.level, (), "end of the last loop: the last people stay assigned"))
-            break
-        move = following
-    return tuple(sorted(steps, key=lambda step: step.at))
-
-
-def _contacts(account: AnyAccount, person: str, urgency: Urgency, at: int, wait: int | None, level: int) -> list[Step]:
-    found = user_rules(account, person, urgency)
-    who = name(account, "users", person)
-    if not found:
-        return [Step(at, "silent", level, (person,), f"{who} has no {urgency}-urgency rules: assigned, not contacted")]
-    steps = []
-    for after, _, _, method in found:
-        channel = CHANNELS[method.body["type"]]
-        if wait is not None and after >= wait:
-            steps.append(
-                Step(at, "silent", level, (person,), f"{who}'s {channel} rule comes after the escalation", channel)
-            )
-        else:
-            steps.append(Step(at + after, "notify", level, (person,), f"{who} by {channel}", channel))
-    return steps

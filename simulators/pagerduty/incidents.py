@@ -1,7 +1,7 @@
 """The verbs of incidents: opening, acknowledging, escalating, reassigning, snoozing, resolving.
 
 Each is a function of a draft. The escalation policy is the one of the moment of assignment, the people of its schedules
-are asked for at each escalation. Timers: ``escalate``, ``unacknowledge`` and ``resolve``, keyed by the incident's id.
+are asked for at each escalation. Timers: :data:`TIMERS`, keyed by the incident's id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
-from simulators.pagerduty import escalation, notify, webhooks
+from simulators.pagerduty import escalation, hours, notify
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import (
@@ -26,6 +26,7 @@ from simulators.pagerduty.model import (
     NOTE_ID,
     NOTES,
     OWNER,
+    RINGS,
     Acknowledgement,
     Agent,
     Assignment,
@@ -38,7 +39,7 @@ from simulators.pagerduty.model import (
     Urgency,
 )
 
-TIMERS = ("escalate", "unacknowledge", "resolve")
+TIMERS = ("escalate", "unacknowledge", "resolve", "urgency_change")
 
 
 def log(
@@ -67,7 +68,6 @@ def _people(incident: Incident) -> tuple[str, ...]:
 def record(draft: Draft, event: str, incident: Incident, agent: Agent, **data: Any) -> None:
     """Write what happened to an incident to the journal; ``event`` is the webhook event's name where there is one."""
     draft.record(event, incident.id, number=incident.number, agent=agent.id, channel=agent.channel, **data)
-    webhooks.publish(draft, event, incident, agent)
 
 
 def trigger(
@@ -83,12 +83,11 @@ def trigger(
     event: Mapping[str, Any] | None = None,
     policy: Document | None = None,
     users: tuple[str, ...] = (),
-    given: Mapping[str, Any] | None = None,
 ) -> Incident | None:
     """Open an incident and assign it; return ``None`` and change nothing when nobody could be assigned.
 
     Without ``users`` the service's escalation policy (or ``policy``) says who; ``alerts`` counts alerts it opens with,
-    ``event`` is the trigger event for the log, ``given`` are further fields of the incident.
+    ``event`` is the trigger event for the log.
     """
     account = Account(draft)
     if policy is None:
@@ -115,18 +114,38 @@ def trigger(
         triggered=alerts,
         assigned_via="escalation_policy" if move else "direct_assignment",
         opened_by=agent,
-        **(given or {}),
     )
     draft.put(INCIDENTS, incident)
-    log(draft, LogType.TRIGGER, incident, agent, alert=alert, data=event)
+    _take_turn(draft, move)
+    _, entry, happened = TRANSITIONS[None, Cause.TRIGGER]
+    log(draft, entry, incident, agent, alert=alert, data=event)
     log(draft, LogType.ESCALATE if move and move.level > 1 else LogType.ASSIGN, incident, agent, people)
-    record(draft, "incident.triggered", incident, agent, title=title, people=people, level=incident.level)
+    record(draft, happened, incident, agent, title=title, people=people, level=incident.level)
     timeout = service.body.get("auto_resolve_timeout")
     if timeout:
         draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
+    plan_urgency(draft, incident, service)
     _start_escalation(draft, incident)
     notify.schedule(draft, incident, people)
     return incident
+
+
+def _take_turn(draft: Draft, move: escalation.Move | None) -> None:
+    """Rotate the ring of the level the incident goes to, if it has one."""
+    if move is not None and move.ring is not None:
+        draft.put(RINGS, move.ring)
+
+
+def plan_urgency(draft: Draft, incident: Incident, service: Document | None = None) -> None:
+    """Wait for the service's next scheduled action that would change the urgency of an open incident."""
+    held = service or Account(draft).get("services", incident.service)
+    change = (
+        hours.next_change(held, incident.urgency, draft.now) if held and held.body.get("scheduled_actions") else None
+    )
+    if change is None:
+        draft.cancel(OWNER, "urgency_change", incident.id)
+    else:
+        draft.schedule(change[0], OWNER, "urgency_change", incident.id, change[1].value)
 
 
 def start_auto_resolve(draft: Draft, incident: Incident) -> None:
@@ -149,6 +168,8 @@ def _assign(draft: Draft, incident: Incident, people: tuple[str, ...], **changes
     """Move the incident to ``people``: a new turn, timers and notifications anew."""
     notify.cancel(draft, incident, tuple(user for user in _people(incident) if user not in people))
     draft.cancel(OWNER, "unacknowledge", incident.id)
+    if incident.snoozed:
+        start_auto_resolve(draft, incident)
     changed: Incident = replace(
         incident,
         status=Status.TRIGGERED,
@@ -194,6 +215,8 @@ def acknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
         draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "unacknowledge", incident.id)
     elif incident.snoozed:
         draft.cancel(OWNER, "unacknowledge", incident.id)
+    if incident.snoozed:
+        start_auto_resolve(draft, incident)
     log(draft, entry, changed, agent, data={"acknowledgement_timeout": timeout} if timeout else None)
     record(draft, event, changed, agent)
     return changed
@@ -205,11 +228,12 @@ def unacknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
     if found is None:
         return incident
     people = _people(incident)
-    if incident.policy is not None and incident.level and draft.knobs(Knobs).handoff_moves:
+    followed = (
+        incident.policy is not None and incident.level and not escalation.in_turn(incident.policy, incident.level)
+    )
+    if followed and incident.policy is not None and draft.knobs(Knobs).handoff_moves:
         now = escalation.assignees(Account(draft), incident.policy, incident.level, draft.now)
         people += tuple(user for user in now if user not in people)
-    if incident.snoozed:
-        start_auto_resolve(draft, incident)
     changed = _assign(draft, incident, people)
     log(draft, found[1], changed, agent)
     record(draft, found[2], changed, agent, people=people)
@@ -230,8 +254,7 @@ def escalate(draft: Draft, incident: Incident, agent: Agent, level: int | None =
     if level is None:
         move = escalation.next_level(account, policy, incident.level, incident.loop, draft.now)
     elif 1 <= level <= len(escalation.rules(policy)):
-        people = escalation.assignees(account, policy, level, draft.now)
-        move = escalation.Move(level, incident.loop, people) if people else None
+        move = escalation.move_to(account, policy, level, incident.loop, draft.now)
     else:
         return incident
     if move is None:
@@ -243,6 +266,7 @@ def escalate(draft: Draft, incident: Incident, agent: Agent, level: int | None =
         log(draft, LogType.EXHAUST, changed, agent)
         record(draft, "incident.exhausted", changed, agent)
         return changed
+    _take_turn(draft, move)
     if move.loop > incident.loop:
         log(draft, LogType.REPEAT, incident, agent)
     changed = _assign(draft, incident, move.people, level=move.level, loop=move.loop, exhausted=False)
@@ -263,6 +287,8 @@ def reassign(
         return incident
     people = _people(changed)
     log(draft, found[1], changed, agent, people)
+    if policy is not None and not users:
+        log(draft, LogType.ASSIGN, changed, agent, people)
     record(draft, found[2], changed, agent, people=people)
     return changed
 
@@ -274,6 +300,7 @@ def assign_anew(
     move = None if policy is None or users else escalation.first_level(Account(draft), policy, draft.now)
     if not users and move is None:
         return None
+    _take_turn(draft, move)
     return _assign(
         draft,
         incident,
@@ -294,6 +321,7 @@ def snooze(draft: Draft, incident: Incident, agent: Agent, seconds: int) -> Inci
     changed = replace(acknowledged, snoozed=True)
     draft.put(INCIDENTS, changed)
     draft.schedule(draft.now + seconds * SECOND, OWNER, "unacknowledge", incident.id)
+    draft.cancel(OWNER, "resolve", incident.id)
     log(draft, LogType.SNOOZE, changed, agent, data={"duration": seconds})
     record(draft, "incident.snoozed", changed, agent, seconds=seconds)
     return changed
@@ -345,6 +373,7 @@ def set_urgency(draft: Draft, incident: Incident, agent: Agent, urgency: Urgency
     changed = replace(incident, urgency=urgency)
     draft.put(INCIDENTS, changed)
     log(draft, LogType.URGENCY, changed, agent, data={"urgency": urgency.value})
+    plan_urgency(draft, changed)
     if incident.status is Status.ACKNOWLEDGED:
         return unacknowledge(draft, changed, agent) if urgency is Urgency.HIGH else changed
     _start_escalation(draft, changed)
@@ -369,5 +398,15 @@ def on_timer(draft: Draft, timer: Timer) -> None:
         escalate(draft, incident, agent)
     elif timer.kind == "unacknowledge":
         unacknowledge(draft, incident, agent)
-    elif timer.kind == "resolve" and not incident.snoozed:
+    elif timer.kind == "resolve":
         resolve(draft, incident, agent)
+    elif timer.kind == "urgency_change":
+        _change_urgency(draft, incident, agent, Urgency(timer.data))
+
+
+def _change_urgency(draft: Draft, incident: Incident, agent: Agent, urgency: Urgency) -> None:
+    """Carry out a scheduled action: what is acknowledged by then stays as it is and waits for the next one."""
+    if incident.status is Status.TRIGGERED:
+        set_urgency(draft, incident, agent, urgency)
+    else:
+        plan_urgency(draft, incident)

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from simulators.engine import instants, limits
+from simulators.engine import limits
+from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document, freeze
-from simulators.pagerduty import escalation, incidents
+from simulators.pagerduty import escalation, grouping, hours, incidents
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.model import (
     ALERT_ID,
@@ -29,6 +30,7 @@ from simulators.pagerduty.model import (
     Agent,
     Alert,
     Change,
+    Incident,
     Knobs,
     LogType,
     Status,
@@ -51,6 +53,7 @@ _THROTTLED = {
     "message": "Requests for this service are arriving too quickly.  Please retry later.",
     "errors": ["Enhance Your Calm."],
 }
+UNPAUSE = "unpause"
 #: An alert without a severity is stored as this one (PagerDuty: dynamic notifications).
 UNRATED = "critical"
 
@@ -171,11 +174,7 @@ def _drop(draft: Draft, event: Mapping[str, Any], key: str, why: str) -> None:
 
 def in_maintenance(draft: View, service: str) -> bool:
     """Return whether any maintenance window of the service covers now."""
-    for window in draft.all(DOCUMENTS["maintenance_windows"]):
-        listed = any(entry["id"] == service for entry in window.body.get("services") or ())
-        if listed and instants.parse(window.body["start_time"]) <= draft.now < instants.parse(window.body["end_time"]):
-            return True
-    return False
+    return hours.in_maintenance(Account(draft), service, draft.now)
 
 
 def _apply(draft: Draft, integration: Document, event: Mapping[str, Any], key: str) -> None:
@@ -193,10 +192,10 @@ def _apply(draft: Draft, integration: Document, event: Mapping[str, Any], key: s
             _open(draft, service, integration, event, key, agent)
         else:
             _append(draft, service, alert, event, agent)
-    elif alert is None or alert.incident is None:
-        _drop(draft, event, key, "no open alert has this key")
+    elif alert is None or (alert.incident is None and action == "acknowledge"):
+        _drop(draft, event, key, "no open alert has this key" if alert is None else "its incident is paused")
     elif action == "acknowledge":
-        incidents.acknowledge(draft, draft.need(INCIDENTS, alert.incident), agent)
+        incidents.acknowledge(draft, draft.need(INCIDENTS, str(alert.incident)), agent)
     else:
         resolve_alert(draft, alert, agent)
     return None
@@ -206,17 +205,52 @@ def _open(
     draft: Draft, service: Document, integration: Document, event: Mapping[str, Any], key: str, agent: Agent
 ) -> None:
     payload = event["payload"]
-    summary = payload["summary"][:LONGEST_SUMMARY]
-    urgency = escalation.service_urgency(service, payload.get("severity"), draft.now)
-    id = draft.fresh(ALERT_ID, "pagerduty.alert")
-    frozen = freeze(event)
-    incident = incidents.trigger(draft, service, summary, urgency, agent, alerts=1, alert=id, event=frozen)
-    if incident is None:
-        return _drop(draft, event, key, "nobody is on call on any level")
-    now, severity = draft.now, payload.get("severity") or UNRATED
-    row = Alert(id, key, integration.id, service.id, incident.id, Status.TRIGGERED, severity, summary, now, now, frozen)
-    draft.put(ALERTS, row)
+    summary, severity = payload["summary"][:LONGEST_SUMMARY], payload.get("severity") or UNRATED
+    id, now, frozen = draft.fresh(ALERT_ID, "pagerduty.alert"), draft.now, freeze(event)
+    row = Alert(id, key, integration.id, service.id, None, Status.TRIGGERED, severity, summary, now, now, frozen)
+    pause = grouping.pause(service)
+    if pause:
+        draft.put(ALERTS, row)
+        draft.schedule(now + pause, OWNER, UNPAUSE, id)
+        draft.record("alert.paused", id, key=key, service=service.id, until=now + pause)
+    else:
+        incident = _join(draft, service, row, payload.get("severity"), agent)
+        if incident is None:
+            return _drop(draft, event, key, "nobody is on call on any level")
+        draft.put(ALERTS, replace(row, incident=incident.id))
     return None
+
+
+def _join(draft: Draft, service: Document, alert: Alert, severity: str | None, agent: Agent) -> Incident | None:
+    """Return the incident a new alert belongs to, counted in: one it is grouped into, or one of its own."""
+    incident = grouping.find(draft, service, alert)
+    if incident is None:
+        urgency = escalation.service_urgency(service, severity, draft.now)
+        return incidents.trigger(
+            draft, service, alert.summary, urgency, agent, alerts=1, alert=alert.id, event=alert.event
+        )
+    joined = replace(incident, triggered=incident.triggered + 1)
+    draft.put(INCIDENTS, joined)
+    incidents.log(draft, LogType.TRIGGER, joined, agent, alert=alert.id, data=alert.event)
+    draft.record("alert.grouped", joined.id, number=joined.number, key=alert.key, count=joined.triggered)
+    if escalation.severity_based(service) and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:
+        joined = incidents.set_urgency(draft, joined, agent, Urgency.HIGH)
+    return joined
+
+
+def on_timer(draft: Draft, timer: Timer) -> None:
+    """At the end of an alert's pause open its incident; when nobody is on call the alert is dropped."""
+    alert = draft.get(ALERTS, timer.key)
+    service = None if alert is None else Account(draft).get("services", alert.service)
+    if alert is None or service is None or alert.status is Status.RESOLVED or alert.incident is not None:
+        return
+    agent = Agent("integration_reference", alert.integration, "api")
+    incident = _join(draft, service, alert, alert.severity, agent)
+    if incident is None:
+        draft.delete(ALERTS, alert.id)
+        _drop(draft, alert.event, alert.key, "nobody is on call on any level")
+    else:
+        draft.put(ALERTS, replace(alert, incident=incident.id))
 
 
 def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, Any], agent: Agent) -> None:
@@ -247,8 +281,12 @@ def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, A
 
 
 def resolve_alert(draft: Draft, alert: Alert, agent: Agent) -> None:
-    """Resolve one alert; the incident is resolved with its last one."""
-    if alert.status is Status.RESOLVED or alert.incident is None:
+    """Resolve one alert; the incident is resolved with its last one. A paused alert never gets one."""
+    if alert.status is Status.RESOLVED:
+        return
+    if alert.incident is None:
+        draft.put(ALERTS, replace(alert, status=Status.RESOLVED, resolved=draft.now, changed=draft.now))
+        draft.cancel(OWNER, UNPAUSE, alert.id)
         return
     incident = draft.need(INCIDENTS, alert.incident)
     if incident.triggered <= 1:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from simulators.engine import instants, zones
 from simulators.engine.instants import HOUR, MINUTE
 from simulators.engine.world import World
-from simulators.pagerduty import account, devices, escalation, incidents, intake, schedules, validity
+from simulators.pagerduty import account, devices, incidents, intake, ladder, schedules, validity
 from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, MESSAGES, Agent, Channel, Incident, Status
 
@@ -137,7 +137,7 @@ def test_worked_timeline(world: World) -> None:
         (90, "exhaust_escalation_path"),
     ]
     assert [a.user for a in _incident(world).assignments] == ["PB"]
-    steps = escalation.ladder(account.Account.from_json(ACCOUNT), "PS", START)
+    steps = ladder.ladder(account.Account.from_json(ACCOUNT), "PS", START)
     assert [(s.at - START) // MINUTE for s in steps if s.kind == "assign"] == [0, 30, 45, 75]
 
 
