@@ -11,7 +11,7 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.pagerduty import incidents, intake, notify
+from simulators.pagerduty import incidents, intake, notify, webhooks, webhooks_delivery
 from simulators.pagerduty.account import Account, name
 from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
 
@@ -22,6 +22,9 @@ _HANDLERS = {
     "resolve": incidents.on_timer,
     "urgency_change": incidents.on_timer,
     intake.UNPAUSE: intake.on_timer,
+    webhooks.PUBLISH: webhooks_delivery.on_publish,
+    webhooks.RETRY: webhooks_delivery.on_retry,
+    webhooks.ENABLE: webhooks_delivery.on_enable,
 }
 _TONES: Mapping[str, Tone] = {
     "incident.triggered": Tone.TROUBLE,
@@ -33,6 +36,10 @@ _TONES: Mapping[str, Tone] = {
     "alert.paused": Tone.QUIET,
     "event.dropped": Tone.FAULT,
     "event.refused": Tone.FAULT,
+    "webhook.delivered": Tone.QUIET,
+    "webhook.retried": Tone.FAULT,
+    "webhook.dropped": Tone.FAULT,
+    "webhook.disabled": Tone.TROUBLE,
 }
 _BY = {channel: f"by {channel}" for channel in ("sms", "phone", "email", "push")}
 
@@ -41,7 +48,7 @@ class PagerDuty:
     """The vendor; ``knobs`` are the defaults a world may override."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES)
+    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES, *webhooks.TABLES)
 
     def __init__(self, knobs: Knobs | None = None) -> None:
         self.knobs = knobs or Knobs()
@@ -51,7 +58,8 @@ class PagerDuty:
         _HANDLERS[timer.kind](draft, timer)
 
     def on_outcome(self, draft: Draft, tag: Any, outcome: Outcome) -> None:
-        """Ignore it: the core makes no requests."""
+        """Handle what came of a webhook; nothing else is sent."""
+        webhooks_delivery.on_outcome(draft, tag, outcome)
 
     def describe(self, world: World, entry: Entry) -> Line | None:
         """Return the entry as a line of the timeline."""
@@ -73,6 +81,9 @@ class PagerDuty:
             person, channel = name(account, "users", data["user"]), data["channel"]
             text = f"{person} answers {_BY[channel]}: {data['said']}"
             return line(text, "" if data["outcome"] == "done" else data["outcome"], channel, person)
+        sentence = webhooks_delivery.sentence(entry.kind, data)
+        if sentence is not None:
+            return line(*sentence)
         if entry.kind == "alert.paused":
             return line(f"alert {data['key']!r} is held back", "the service pauses notifications")
         if entry.kind == "alert.grouped":

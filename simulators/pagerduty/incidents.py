@@ -14,7 +14,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
-from simulators.pagerduty import escalation, hours, notify
+from simulators.pagerduty import escalation, hours, notify, webhooks
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import (
@@ -68,6 +68,7 @@ def _people(incident: Incident) -> tuple[str, ...]:
 def record(draft: Draft, event: str, incident: Incident, agent: Agent, **data: Any) -> None:
     """Write what happened to an incident to the journal; ``event`` is the webhook event's name where there is one."""
     draft.record(event, incident.id, number=incident.number, agent=agent.id, channel=agent.channel, **data)
+    webhooks.publish(draft, event, incident, agent)
 
 
 def trigger(
@@ -83,11 +84,12 @@ def trigger(
     event: Mapping[str, Any] | None = None,
     policy: Document | None = None,
     users: tuple[str, ...] = (),
+    given: Mapping[str, Any] | None = None,
 ) -> Incident | None:
     """Open an incident and assign it; return ``None`` and change nothing when nobody could be assigned.
 
     Without ``users`` the service's escalation policy (or ``policy``) says who; ``alerts`` counts alerts it opens with,
-    ``event`` is the trigger event for the log.
+    ``event`` is the trigger event for the log, ``given`` are further fields of the incident.
     """
     account = Account(draft)
     if policy is None:
@@ -114,6 +116,7 @@ def trigger(
         triggered=alerts,
         assigned_via="escalation_policy" if move else "direct_assignment",
         opened_by=agent,
+        **(given or {}),
     )
     draft.put(INCIDENTS, incident)
     _take_turn(draft, move)

@@ -71,6 +71,8 @@ class Knobs:
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
+    #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.
+    webhook_hex_key: bool = True
 
 
 class Status(StrEnum):
