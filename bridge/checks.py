@@ -19,7 +19,7 @@ import httpx
 from bridge import people, reconcile, runbook, sending, translate
 from bridge.config import SECOND, Config, Storage
 from bridge.delivery import TRANSPORT_ERRORS, Verdict
-from bridge.errors import BridgeProblem
+from bridge.errors import BridgeProblem, NoStore
 from bridge.messages import text
 from bridge.storage import Outgoing
 from bridge.store import FIXED_WAL, is_served, reading
@@ -77,6 +77,9 @@ def storage(config: Config) -> Iterator[Finding]:
     try:
         with reading(config.store) as store:
             led = store.is_led()
+    except NoStore as nothing:
+        yield Finding(Level.OK, "storage", f"PostgreSQL answers; {nothing}")
+        return
     except BridgeProblem as problem:
         yield Finding(Level.PROBLEM, "storage", str(problem), "Check store.postgresql and the database.")
         return

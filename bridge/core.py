@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import httpx
 
-from bridge import admission, delivery, messages, people, routing, sending, translate, watch
+from bridge import admission, delivery, messages, people, routing, sending, translate, verdict, watch
 from bridge.admission import ACCEPTED, TOO_LARGE, UNAUTHORIZED, UNAVAILABLE, Answer, Door, Inbound
 from bridge.chores import CHORES, STANDING, Volatile
 from bridge.config import SECOND, Config
@@ -187,14 +187,19 @@ class Bridge:
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
-    def decide(self, now: int) -> int:
-        """Decide upon everything received; return how many notifications that was, and events made due."""
+    def decide(self, now: int, batches: int | None = None) -> int:
+        """Decide upon everything received, or so many batches of it; return how much was done.
+
+        Whoever decides on real time takes one batch at a time: a stream that never ends must not keep the events of the
+        first batch from being sent.
+        """
         self._notice(now)
         done = 0
         while self._afresh:
             done += self.store.hurry(self._afresh[-1], now)
             self._afresh.pop()
-        while self.store.has_undecided():
+        while (batches is None or batches > 0) and self.store.has_undecided():
+            batches = None if batches is None else batches - 1
             self._reached(Point.BEFORE_DECIDE)
             outcomes = self._decide_batch(now)
             self._reached(Point.AFTER_DECIDE)
@@ -302,6 +307,9 @@ class Bridge:
         words = consequence.words or exchange.words
         tried = Try(now, exchange.verdict.value, exchange.status, words)
         self.tally.count("tries", exchange.verdict.value)
+        if exchange.verdict is not Verdict.SENT:
+            refused = exchange.verdict is Verdict.REJECTED
+            self.tally.count("failed", "rejected" if refused else verdict.named(exchange.verdict, words or ""))
         about = {"key": event.key_name, "alert": event.dedup_key, "action": event.action, "reason": words}
         if consequence.end is None:
             self.store.postpone(event, consequence.due, tried)

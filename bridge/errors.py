@@ -15,6 +15,10 @@ class StoreError(BridgeProblem):
     """The store refused: disk full, damaged, locked by another process, or of a newer version."""
 
 
+class NoStore(StoreError):
+    """There is no store yet, which is no trouble before the first start."""
+
+
 class Unreadable(BridgeProblem):
     """A payload cannot be used; the message becomes the dead letter's reason, ``cause`` its line in the runbook."""
 

@@ -114,8 +114,9 @@ class Engine:
             worker.start()
 
     def nudge(self) -> None:
-        """Tell the one who decides that there is something new."""
-        self._decider.nudge()
+        """Tell the one who decides that there is something new; a bridge that does not lead looks once a second."""
+        if self._leading:
+            self._decider.nudge()
 
     def nudge_all(self) -> None:
         """Tell everybody that anything may have changed."""
@@ -139,7 +140,7 @@ class Engine:
             self.nudge_all()
         if not leading:
             return now() + STANDBY
-        if self.bridge.decide(now()):
+        while not self._stopping and self.bridge.decide(now(), batches=1):
             for worker in (*self._lanes, self._chores):
                 worker.nudge()
         polling = self.bridge.store.polling
@@ -221,6 +222,8 @@ def log_to_stderr(config: Config) -> None:
         logger.propagate = False
     logging.getLogger("bridge").setLevel(logging.INFO)
     logging.getLogger("waitress").setLevel(logging.WARNING)
+    # A queue of requests is what a storm looks like; it is in the figures, not in the log once for each.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = False) -> None:

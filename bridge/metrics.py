@@ -22,6 +22,7 @@ COUNTERS = {
     "refused": ("bridge_refused", "Requests refused, by reason.", "reason"),
     "decided": ("bridge_decided", "Notifications decided upon, by outcome.", "outcome"),
     "tries": ("bridge_tries", "Events tried, by verdict.", "verdict"),
+    "failed": ("bridge_failed", "Tries that failed, by reason: names of the runbook.", "reason"),
     "dead": ("bridge_dead", "Notifications and events given up, by cause.", "cause"),
     "repaired": ("bridge_repaired", "Lost notifications found by reconciliation and put in, by kind.", "kind"),
     "reconciled": ("bridge_reconciliations", "Runs of reconciliation, by result.", "result"),

@@ -21,7 +21,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge import schema
-from bridge.errors import StoreError
+from bridge.errors import NoStore, StoreError
 from bridge.storage import Raw, Row, Store
 
 #: First half of the advisory lock's number; the second is made of the schema's name.
@@ -86,8 +86,11 @@ class PostgresStore(Store):
 
     polling = 200_000
 
-    def __init__(self, conninfo: str) -> None:
-        """Connect, and make or upgrade the tables; raise :class:`StoreError` when that fails."""
+    def __init__(self, conninfo: str, *, looking: bool = False) -> None:
+        """Connect, and make or upgrade the tables; raise :class:`StoreError` when that fails.
+
+        ``looking`` changes nothing, and raises :class:`NoStore` when there are no tables yet.
+        """
         try:
             given = {**CONNECTION, **{name: str(value) for name, value in conninfo_to_dict(conninfo).items()}}
             whole = make_conninfo("", **given)
@@ -100,7 +103,10 @@ class PostgresStore(Store):
         self._leads = False
         self._lost = False
         try:
-            self._upgrade()
+            if looking:
+                self._look()
+            else:
+                self._upgrade()
         except BaseException:
             self.close()
             raise
@@ -212,14 +218,32 @@ class PostgresStore(Store):
             self._work.drop()
         return StoreError(f"the store failed ({_first_line(error)})")
 
+    def _version(self, connection: psycopg.Connection[Row]) -> int:
+        there = connection.execute("SELECT to_regclass('schema_version')").fetchone()
+        if there is None or there[0] is None:
+            return 0
+        found = connection.execute("SELECT version FROM schema_version").fetchone()
+        return 0 if found is None else int(found[0])
+
+    def _look(self) -> None:
+        try:
+            version = self._version(self._work.get())
+        except psycopg.Error as error:
+            raise StoreError(f"the tables cannot be read ({_first_line(error)})") from None
+        if version == 0:
+            raise NoStore("there are no tables yet; they are made when the bridge is first served")
+        if version != schema.VERSION:
+            raise StoreError(f"the tables are of version {version}, not {schema.VERSION}; serve them once")
+
     def _upgrade(self) -> None:
         connection = self._work.get()
         try:
+            if self._version(connection) == schema.VERSION:
+                return
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema()))", (UPGRADE,))
                 connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-                found = connection.execute("SELECT version FROM schema_version").fetchone()
-                version = 0 if found is None else int(found[0])
+                version = self._version(connection)
                 for statement in schema.statements(version, schema.POSTGRESQL):
                     connection.execute(statement.encode())
                 connection.execute("DELETE FROM schema_version")

@@ -17,7 +17,7 @@ from typing import Any
 
 from bridge import schema
 from bridge.config import Storage
-from bridge.errors import StoreError
+from bridge.errors import NoStore, StoreError
 from bridge.storage import Outgoing, Raw, Row, Store
 
 __all__ = ["FIXED_WAL", "Outgoing", "Raw", "SqliteStore", "Store", "is_served", "open_store", "reading"]
@@ -149,20 +149,14 @@ class SqliteStore(Store):
 
 def open_store(storage: Storage) -> Store:
     """Return the configured store, made or upgraded when needed; raise :class:`StoreError` when that fails."""
-    if storage.postgresql is None:
-        return SqliteStore(storage.path)
-    try:
-        from bridge.postgres import PostgresStore
-    except ImportError:
-        raise StoreError("store.postgresql needs one more package: pip install 'pagedrill[postgres]'") from None
-    return PostgresStore(storage.postgresql.value)
+    return SqliteStore(storage.path) if storage.postgresql is None else _postgres(storage.postgresql.value)
 
 
 @contextmanager
 def reading(storage: Storage) -> Iterator[Store]:
     """Open the configured store to look into it, beside a running bridge; raise :class:`StoreError` without one."""
     if storage.postgresql is not None:
-        store = open_store(storage)
+        store = _postgres(storage.postgresql.value, looking=True)
         try:
             yield store
         finally:
@@ -170,7 +164,7 @@ def reading(storage: Storage) -> Iterator[Store]:
         return
     path = storage.path
     if not path.exists():
-        raise StoreError(f"{path}: there is no store yet; it is made when the bridge is first served")
+        raise NoStore(f"{path}: there is no store yet; it is made when the bridge is first served")
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
@@ -197,6 +191,14 @@ def is_served(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _postgres(conninfo: str, *, looking: bool = False) -> Store:
+    try:
+        from bridge.postgres import PostgresStore
+    except ImportError:
+        raise StoreError("store.postgresql needs one more package: pip install 'pagedrill[postgres]'") from None
+    return PostgresStore(conninfo, looking=looking)
 
 
 def _exclusive(path: Path) -> int:

@@ -181,6 +181,18 @@ def test_a_store_of_the_first_version_is_upgraded(conninfo: str) -> None:
         PostgresStore(conninfo)
 
 
+def test_looking_changes_nothing(conninfo: str, tmp_path: Path) -> None:
+    """Commands that only look make no tables: before the first start there is nothing to see, and check says so."""
+    document = str(write_config(tmp_path, more=f'[store]\npostgresql = {{ value = "{conninfo}" }}\n'))
+    ran = run("status", "--config", document)
+    assert (ran.code, "no tables yet" in ran.err) == (1, True)
+    assert run("check", "--offline", "--config", document).code == 0
+    with psycopg.connect(conninfo) as admin:
+        assert admin.execute("SELECT to_regclass('inbox')").fetchone() == (None,)
+    PostgresStore(conninfo).close()
+    assert "No bridge holds the lock" in run("status", "--config", document).out
+
+
 @pytest.mark.parametrize(
     "conninfo",
     [
