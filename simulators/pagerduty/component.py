@@ -11,7 +11,7 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.pagerduty import incidents, intake, notify, webhooks, webhooks_delivery
+from simulators.pagerduty import calls, carriers, incidents, intake, notify, webhooks, webhooks_delivery
 from simulators.pagerduty.account import Account, name
 from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
 
@@ -22,6 +22,8 @@ _HANDLERS = {
     "resolve": incidents.on_timer,
     "urgency_change": incidents.on_timer,
     intake.UNPAUSE: intake.on_timer,
+    calls.TIMER: calls.on_timer,
+    carriers.TIMER: carriers.on_timer,
     webhooks.PUBLISH: webhooks_delivery.on_publish,
     webhooks.RETRY: webhooks_delivery.on_retry,
     webhooks.ENABLE: webhooks_delivery.on_enable,
@@ -48,7 +50,7 @@ class PagerDuty:
     """The vendor; ``knobs`` are the defaults a world may override."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES, *webhooks.TABLES)
+    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES, carriers.CARRIERS, *webhooks.TABLES)
 
     def __init__(self, knobs: Knobs | None = None) -> None:
         self.knobs = knobs or Knobs()
@@ -84,6 +86,11 @@ class PagerDuty:
         sentence = webhooks_delivery.sentence(entry.kind, data)
         if sentence is not None:
             return line(*sentence)
+        if entry.kind == "call.changed":
+            return line(f"the call to {name(account, 'users', data['user'])}: {data['state'].replace('_', ' ')}")
+        if entry.kind == "notification.arrived":
+            person, channel = name(account, "users", data["user"]), data["channel"]
+            return line(f"{person}'s {channel} arrives late or again", "the carrier", channel, person)
         if entry.kind == "alert.paused":
             return line(f"alert {data['key']!r} is held back", "the service pauses notifications")
         if entry.kind == "alert.grouped":

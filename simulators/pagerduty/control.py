@@ -24,8 +24,9 @@ from simulators.engine.resources import Document
 from simulators.engine.tables import MissingRow
 from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
-from simulators.pagerduty import devices, loading, webhooks
+from simulators.pagerduty import devices, loading, mail, webhooks
 from simulators.pagerduty.account import load
+from simulators.pagerduty.calls import CallEvent
 from simulators.pagerduty.model import (
     API_KEYS,
     DOCUMENTS,
@@ -77,6 +78,13 @@ def blueprint() -> Blueprint:
         found = world().view.need(DOCUMENTS["webhook_subscriptions"], id)
         transact(webhooks.retire, found)
         return answer(None, 204)
+
+    @routes.get("/devices/messages/<message>/mail.eml")
+    def mail_message(message: str) -> Response:
+        row = world().view.need(MESSAGES, message)
+        if row.channel is not Channel.EMAIL:
+            raise Refused(409, {"error": f"{row.id} is a message by {row.channel}, not an e-mail"})
+        return Response(mail.as_mime(row), content_type="message/rfc822")
 
     @routes.get("/account")
     def account() -> Response:
@@ -181,7 +189,7 @@ def person(view: View, name: str) -> Document:
 
 def device_json(view: View, user: Document, channel: Channel | None = None) -> dict[str, Any]:
     """Return a person with everything that reached them (on one channel), and their replies, oldest first."""
-    messages = [row for row in view.find(MESSAGES, "user", user.id) if channel in (None, row.channel)]
+    messages = devices.inbox(view, user.id, channel)
     replies = [row for row in view.find(REPLIES, "user", user.id) if channel in (None, row.channel)]
     return {
         "user": user.id,
@@ -201,12 +209,11 @@ def reply_json(reply: Reply) -> dict[str, Any]:
     return asdict(reply) | {"at": instants.iso_milliseconds(reply.at)}
 
 
-def _answer(draft: Draft, message: Message) -> dict[str, Any]:
-    return {"message": message_json(devices.answer(draft, _call(message).id))}
+def _happen(event: CallEvent) -> Callable[[Draft, Message], dict[str, Any]]:
+    def act(draft: Draft, message: Message) -> dict[str, Any]:
+        return {"message": message_json(devices.happen(draft, _call(message).id, event))}
 
-
-def _hang_up(draft: Draft, message: Message) -> dict[str, Any]:
-    return {"message": message_json(devices.hang_up(draft, _call(message).id))}
+    return act
 
 
 def _press(draft: Draft, message: Message) -> dict[str, Any]:
@@ -231,9 +238,8 @@ def _want(action: str) -> Callable[[Draft, Message], dict[str, Any]]:
 
 VERBS: Mapping[str, Callable[[Draft, Message], dict[str, Any]]] = {
     **{action: _want(action) for action in KEYS},
-    "answer": _answer,
     "press": _press,
-    "hang-up": _hang_up,
+    **{event.value: _happen(event) for event in CallEvent if event is not CallEvent.TIME_UP},
 }
 
 

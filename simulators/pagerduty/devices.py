@@ -7,10 +7,10 @@ outdated and the reply changes nothing; it is kept with the reason.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from simulators.engine.draft import Draft
-from simulators.pagerduty import incidents, notify
+from simulators.engine.draft import Draft, View
+from simulators.pagerduty import calls, carriers, incidents, notify
+from simulators.pagerduty.calls import CallEvent
 from simulators.pagerduty.model import (
     INCIDENTS,
     MESSAGE_ID,
@@ -28,9 +28,10 @@ _KEYS = {"4": "acknowledge", "6": "resolve", "8": "escalate"}
 _WORDS = frozenset(_KEYS.values())
 
 
-def inbox(draft: Draft, user: str, channel: Channel | None = None) -> list[Message]:
-    """Return a user's messages, oldest first."""
-    return [row for row in draft.find(MESSAGES, "user", user) if channel is None or row.channel is channel]
+def inbox(draft: View, user: str, channel: Channel | None = None) -> list[Message]:
+    """Return the messages that reached a user, oldest first."""
+    found = (row for row in draft.find(MESSAGES, "user", user) if row.status != carriers.FAILED)
+    return [row for row in found if channel is None or row.channel is channel]
 
 
 def _keep(draft: Draft, user: str, channel: Channel, message: str, said: str, outcome: str) -> Reply:
@@ -72,18 +73,17 @@ def reply_sms(draft: Draft, user: str, text: str) -> Reply:
 
 def answer(draft: Draft, call_id: str) -> Message:
     """Pick up a ringing call; any other call stays as it is."""
-    message = draft.need(MESSAGES, call_id)
-    if message.call is CallState.RINGING:
-        message = replace(message, call=CallState.ANSWERED)
-        draft.put(MESSAGES, message)
-    return message
+    return happen(draft, call_id, CallEvent.ANSWER)
 
 
 def hang_up(draft: Draft, call_id: str) -> Message:
     """End a call."""
-    message = replace(draft.need(MESSAGES, call_id), call=CallState.ENDED)
-    draft.put(MESSAGES, message)
-    return message
+    return happen(draft, call_id, CallEvent.HANG_UP)
+
+
+def happen(draft: Draft, call_id: str, event: CallEvent) -> Message:
+    """Let something happen to a call; what cannot happen in its state changes nothing."""
+    return calls.step(draft, draft.need(MESSAGES, call_id), event)
 
 
 def press(draft: Draft, call_id: str, key: str) -> Reply:

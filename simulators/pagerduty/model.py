@@ -71,6 +71,8 @@ class Knobs:
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
+    #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.
+    webhook_hex_key: bool = True
 
 
 class Status(StrEnum):
@@ -103,6 +105,9 @@ class CallState(StrEnum):
     NONE = ""
     RINGING = "ringing"
     ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
     ENDED = "ended"
 
 
@@ -293,6 +298,15 @@ class Change:
     event: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Whose turn it is on a round-robin level: ``targets`` as configured, ``order`` with the next one first."""
+
+    id: str
+    targets: tuple[str, ...]
+    order: tuple[str, ...]
+
+
 class Access(StrEnum):
     """What a key may do."""
 
@@ -430,6 +444,7 @@ MESSAGES: TableKey[Message] = TableKey(
 REPLIES: TableKey[Reply] = TableKey("pagerduty.replies", {"user": lambda r: r.user})
 CHANGES: TableKey[Change] = TableKey("pagerduty.changes", {"service": lambda r: r.service})
 STATUS_UPDATES: TableKey[StatusUpdate] = TableKey("pagerduty.status_updates", {"incident": lambda r: r.incident})
+RINGS: TableKey[Ring] = TableKey("pagerduty.rings")
 API_KEYS: TableKey[ApiKey] = TableKey("pagerduty.api_keys")
 MEMBERSHIPS: TableKey[Membership] = TableKey(
     "pagerduty.memberships", {"team": lambda r: r.team, "user": lambda r: r.user}
@@ -447,6 +462,7 @@ TABLES: tuple[TableKey[Any], ...] = (
     REPLIES,
     CHANGES,
     STATUS_UPDATES,
+    RINGS,
     API_KEYS,
     MEMBERSHIPS,
     TAGGINGS,

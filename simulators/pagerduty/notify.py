@@ -13,7 +13,7 @@ from simulators.engine import instants
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
 from simulators.engine.tables import TableKey
-from simulators.pagerduty import escalation
+from simulators.pagerduty import carriers, escalation
 from simulators.pagerduty.account import Account, name
 from simulators.pagerduty.model import (
     INCIDENTS,
@@ -91,7 +91,7 @@ def on_timer(draft: Draft, timer: Timer) -> None:
         address = f"+{country or 1} {address}"
     id = draft.fresh(MESSAGE_ID, "pagerduty.message")
     message = compose(draft, incident, user, channel, address, id)
-    draft.put(MESSAGES, message)
+    message = carriers.deliver(draft, message)
     agent = Agent("service_reference", incident.service, "auto")
     data = {"channel": channel.value, "address": address, "status": message.status, "message": id}
     entry = draft.fresh(LOG_ID, "pagerduty.log")
@@ -142,13 +142,21 @@ def compose(draft: Draft, incident: Incident, user: str, channel: Channel, addre
         text = f"ALRT #{incident.number} on {service}: {incident.title}"[: 160 - len(tail)] + tail
     elif channel is Channel.PHONE:
         call = CallState.RINGING
+        further = "8 to escalate, " if _goes_on(account, incident, draft.now) else ""
         text = (
             f"PagerDuty. 1 incident on {service}. The failure is: {incident.title}. Press 4 to acknowledge, "
-            "6 to resolve, 8 to escalate, 0 for help, star to repeat."
+            f"6 to resolve, {further}0 for help, star to repeat."
         )
     else:
         text = f"ALRT {incident.number} on {service} {incident.title}"
     return Message(id, user, incident.id, channel, address, draft.now, incident.turn, text, subject, markup, code, call)
+
+
+def _goes_on(account: Account, incident: Incident, at: int) -> bool:
+    """Return whether there is a level to escalate to, so that a call may offer it."""
+    if incident.policy is None or not incident.level or incident.urgency is Urgency.LOW:
+        return False
+    return escalation.next_level(account, incident.policy, incident.level, incident.loop, at) is not None
 
 
 def _code(draft: Draft, user: str, incident: Incident, id: str) -> int:

@@ -1,0 +1,30 @@
+"""An e-mail notification as a mail server would carry it: plain text and HTML, with a boundary that never changes.
+
+Addresses end in reserved names, so that a relayed mail cannot reach the vendor. The links in it work on the simulator's
+web host (PagerDuty: email notifications).
+"""
+
+from __future__ import annotations
+
+import email.policy
+import email.utils
+from email.message import EmailMessage
+
+from simulators.engine import zones
+from simulators.pagerduty.model import Message
+
+SENDER = "PagerDuty <no-reply@pagerduty.example>"
+
+
+def as_mime(message: Message) -> bytes:
+    """Return the mail as RFC 5322 bytes with CRLF line ends; the same message always gives the same bytes."""
+    mail = EmailMessage(policy=email.policy.SMTP)
+    mail["From"] = SENDER
+    mail["To"] = message.address
+    mail["Subject"] = message.subject
+    mail["Date"] = email.utils.format_datetime(zones.local(message.at, "UTC"))
+    mail["Message-ID"] = f"<{message.id}@pagerduty.example>"
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    mail.set_boundary(f"=_{message.id}")
+    return mail.as_bytes()
