@@ -132,10 +132,18 @@ TABLES = (WEBHOOKS, ENDPOINTS)
 
 def endpoint(view: View, subscription: Document) -> Endpoint:
     """Return the state of a subscription's receiver."""
-    method = subscription.body.get("delivery_method") or {}
-    secret = method.get("secret") or _secret(view.seed, subscription.id, 0)
-    fresh = Endpoint(subscription.id, (secret,), disabled=bool(method.get("temporarily_disabled", False)))
-    return view.get(ENDPOINTS, subscription.id) or fresh
+    state = view.get(ENDPOINTS, subscription.id)
+    if state is not None:
+        return state
+    secret = subscription.body["delivery_method"].get("secret") or _secret(view.seed, subscription.id, 0)
+    return Endpoint(subscription.id, (secret,), disabled=disabled(view, subscription))
+
+
+def disabled(view: View, subscription: Document) -> bool:
+    """Return whether a subscription's receiver is temporarily disabled; a loaded account may say so itself."""
+    state = view.get(ENDPOINTS, subscription.id)
+    told = subscription.body["delivery_method"] if state is None else {"temporarily_disabled": state.disabled}
+    return bool(told.get("temporarily_disabled"))
 
 
 def _secret(seed: int, subscription: str, rotation: int) -> str:
@@ -176,7 +184,7 @@ def _part(draft: Draft, event: str, subject: Incident | Document | None) -> Note
 
 def _wants(draft: Draft, row: Document, event: str, subject: Incident | Document) -> bool:
     body = row.body
-    if not body.get("active", True) or event not in body["events"] or endpoint(draft, row).disabled:
+    if not body.get("active", True) or event not in body["events"] or disabled(draft, row):
         return False
     scope = body["filter"]["type"]
     if scope == SCOPES["service"]:

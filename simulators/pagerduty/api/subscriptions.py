@@ -45,7 +45,7 @@ def show(look: Lens, document: Document) -> dict[str, Any]:
             "type": "http_delivery_method",
             "url": method["url"],
             "secret": None,
-            "temporarily_disabled": webhooks.endpoint(look.state, document).disabled,
+            "temporarily_disabled": webhooks.disabled(look.state, document),
             "custom_headers": [{"name": entry["name"], "value": REDACTED} for entry in headers],
         },
         "events": thaw(body["events"]),
