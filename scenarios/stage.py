@@ -380,7 +380,7 @@ class Person:
 
     def messages(self) -> list[Message]:
         """Return everything this person was sent, oldest first."""
-        return self.stage.world.view.find(MESSAGES, "user", self.id)
+        return devices.inbox(self.stage.world.view, self.id)
 
     def _expect(self, channel: Channel, about: TestDesk) -> Expected:
         wanted = {incident.id for incident in self.stage.incidents(about)}
