@@ -17,6 +17,7 @@ from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
 
 _HANDLERS = {
     "notify": notify.on_timer,
+    notify.BUNDLE: notify.on_bundle,
     "escalate": incidents.on_timer,
     "unacknowledge": incidents.on_timer,
     "resolve": incidents.on_timer,

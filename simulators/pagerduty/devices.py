@@ -12,7 +12,6 @@ from simulators.engine.draft import Draft, View
 from simulators.pagerduty import calls, carriers, incidents, notify
 from simulators.pagerduty.calls import CallEvent
 from simulators.pagerduty.model import (
-    INCIDENTS,
     MESSAGE_ID,
     MESSAGES,
     REPLIES,
@@ -42,14 +41,13 @@ def _keep(draft: Draft, user: str, channel: Channel, message: str, said: str, ou
 
 
 def _act(draft: Draft, message: Message, said: str, action: str | None, shown: str) -> Reply:
-    outcome = DONE
+    outcome, about = DONE, notify.subjects(draft, message)
     if action not in _WORDS:
         outcome = "not understood"
-    elif not notify.live(draft, message):
+    elif not about:
         outcome = "outdated: the incident has moved on"
-    else:
-        incident = draft.need(INCIDENTS, message.incident)
-        agent = Agent("user_reference", message.user, shown)
+    agent = Agent("user_reference", message.user, shown)
+    for incident in about if outcome == DONE else ():
         if action == "acknowledge":
             incidents.acknowledge(draft, incident, agent)
         elif action == "resolve":

@@ -71,6 +71,8 @@ class Knobs:
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
+    #: Seconds for which notifications of one person and contact method are gathered into one; 0 sends each by itself.
+    bundle_seconds: int = 0
     #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.
     webhook_hex_key: bool = True
 
@@ -257,7 +259,8 @@ class StatusUpdate:
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message on a person's device; ``turn`` is the incident's when it was sent, ``code`` the digit before an SMS
-    reply (0 = none). Texts: ``subject``, ``text`` and ``html`` as far as the channel has them."""
+    reply (0 = none). Texts: ``subject``, ``text`` and ``html`` as far as the channel has them. A bundle is about
+    ``others``, too: further incidents and their turns."""
 
     id: str
     user: str
@@ -272,6 +275,7 @@ class Message:
     code: int = 0
     call: CallState = CallState.NONE
     status: str = "success"
+    others: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

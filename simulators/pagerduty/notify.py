@@ -7,15 +7,19 @@ Somebody who is assigned again without a break keeps a rule that is still runnin
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from simulators.engine import instants
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
+from simulators.engine.instants import SECOND
+from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
 from simulators.pagerduty import carriers, escalation
 from simulators.pagerduty.account import Account, name
 from simulators.pagerduty.model import (
+    DOCUMENTS,
     INCIDENTS,
     LOG_ENTRIES,
     LOG_ID,
@@ -43,13 +47,14 @@ class Codes:
     held: tuple[str, ...]
 
 
+BUNDLE = "bundle"
 CODES: TableKey[Codes] = TableKey("pagerduty.codes")
 
 
-def live(draft: Draft, message: Message) -> bool:
-    """Return whether a reply to the message can still act: the incident is open and has not moved since."""
-    incident = draft.get(INCIDENTS, message.incident)
-    return incident is not None and incident.status is not Status.RESOLVED and incident.turn == message.turn
+def subjects(draft: Draft, message: Message) -> list[Incident]:
+    """Return the incidents of a message that a reply can still act on: open, and not moved since it was sent."""
+    rows = ((draft.get(INCIDENTS, id), turn) for id, turn in ((message.incident, message.turn), *message.others))
+    return [row for row, turn in rows if row is not None and row.status is not Status.RESOLVED and row.turn == turn]
 
 
 def schedule(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
@@ -74,26 +79,65 @@ def cancel(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
 def on_timer(draft: Draft, timer: Timer) -> None:
     """Send what a rule asks for, if the incident still waits for this user."""
     incident_id, user, rule_id = timer.data
-    incident = draft.get(INCIDENTS, incident_id)
-    if incident is None or incident.status is not Status.TRIGGERED:
-        return
-    if all(assignment.user != user for assignment in incident.assignments):
-        return
     account = Account(draft)
     rule = account.get("notification_rules", rule_id)
     method = None if rule is None else account.get("contact_methods", rule.body["contact_method"]["id"])
-    if rule is None or method is None:
+    if _waiting(draft, incident_id, user) is None or rule is None or method is None:
         return
+    window = draft.knobs(Knobs).bundle_seconds * SECOND
+    if window:
+        held = draft.timer(OWNER, BUNDLE, method.id)
+        due, gathered = (draft.now + window, ()) if held is None else (held.due, held.data)
+        draft.schedule(due, OWNER, BUNDLE, method.id, (*gathered, timer.data))
+    else:
+        _send(draft, user, method, [(incident_id, rule)])
+
+
+def on_bundle(draft: Draft, timer: Timer) -> None:
+    """Send what was gathered for one contact method, as far as it is still wanted, each incident once."""
+    account, method = Account(draft), draft.get(DOCUMENTS["contact_methods"], timer.key)
+    found: dict[str, tuple[str, Document]] = {}
+    for incident, user, rule_id in timer.data:
+        rule = account.get("notification_rules", rule_id)
+        if rule is not None and _waiting(draft, incident, user) is not None:
+            found.setdefault(incident, (incident, rule))
+    if method is not None and found:
+        _send(draft, timer.data[0][1], method, list(found.values()))
+
+
+def _waiting(draft: Draft, incident_id: str, user: str) -> Incident | None:
+    """Return the incident if it is triggered and assigned to the user."""
+    incident = draft.get(INCIDENTS, incident_id)
+    if incident is None or incident.status is not Status.TRIGGERED:
+        return None
+    return incident if any(assignment.user == user for assignment in incident.assignments) else None
+
+
+def _send(draft: Draft, user: str, method: Document, wanted: Sequence[tuple[str, Document]]) -> None:
+    """Send one message about the incidents of ``wanted``, and write an entry for each of them."""
+    about = [draft.need(INCIDENTS, incident) for incident, _ in wanted]
     channel = Channel(escalation.CHANNELS[method.body["type"]])
     country = method.body.get("country_code")
     address = str(method.body.get("address", ""))
     if channel in {Channel.SMS, Channel.PHONE}:
         address = f"+{country or 1} {address}"
     id = draft.fresh(MESSAGE_ID, "pagerduty.message")
-    message = compose(draft, incident, user, channel, address, id)
+    message = compose(draft, about[0], user, channel, address, id)
+    if len(about) > 1:
+        message = _bundled(draft, message, about)
     message = carriers.deliver(draft, message)
+    for incident, (_, rule) in zip(about, wanted, strict=True):
+        _note(draft, incident, user, rule, message)
+
+
+def _note(draft: Draft, incident: Incident, user: str, rule: Document, message: Message) -> None:
     agent = Agent("service_reference", incident.service, "auto")
-    data = {"channel": channel.value, "address": address, "status": message.status, "message": id}
+    data = {
+        "channel": message.channel.value,
+        "address": message.address,
+        "status": message.status,
+        "message": message.id,
+    }
     entry = draft.fresh(LOG_ID, "pagerduty.log")
     draft.put(
         LOG_ENTRIES,
@@ -104,7 +148,7 @@ def on_timer(draft: Draft, timer: Timer) -> None:
         incident.id,
         user=user,
         number=incident.number,
-        rule=rule_id,
+        rule=rule.id,
         delay=int(rule.body.get("start_delay_in_minutes", 0)),
         level=incident.level,
         policy="" if incident.policy is None else incident.policy.id,
@@ -152,6 +196,36 @@ def compose(draft: Draft, incident: Incident, user: str, channel: Channel, addre
     return Message(id, user, incident.id, channel, address, draft.now, incident.turn, text, subject, markup, code, call)
 
 
+def _bundled(draft: Draft, message: Message, about: Sequence[Incident]) -> Message:
+    """Return a message about several incidents: their numbers, and codes for all of them."""
+    knobs, account, count = draft.knobs(Knobs), Account(draft), len(about)
+    numbers = ",".join(f"#{incident.number}" for incident in about)
+    services = dict.fromkeys(name(account, "services", incident.service) for incident in about)
+    service, lead = next(iter(services)) if len(services) == 1 else f"{len(services)} services", message.code or ""
+    others = tuple((incident.id, incident.turn) for incident in about[1:])
+    subject, markup = message.subject.replace("have 1 TRIGGERED", f"have {count} TRIGGERED"), message.html
+    if message.channel is Channel.SMS:
+        tail = f". Reply {lead}4:Ack all, {lead}6:Resolv all"
+        text = f"ALRT: {numbers} on {service}"[: 160 - len(tail)] + tail
+    elif message.channel is Channel.PHONE:
+        text = f"PagerDuty. {count} incidents on {service}. Press 4 to acknowledge all, 6 to resolve all, 0 for help, "
+        text += "star to repeat."
+    elif message.channel is Channel.EMAIL:
+        lines = [
+            f"#{row.number}\nOpened on: {instants.iso(row.created)}\n"
+            f"Service: {name(account, 'services', row.service)}\nDescription: {row.title}\nLink: https://{knobs.subdomain}.pagerduty.com/i/{row.number}\n"
+            for row in about
+        ]
+        text = f"You have {count} TRIGGERED Incidents:\n\n" + "\n".join(lines)
+        items = "".join(f"<li>#{row.number} {html.escape(row.title)}</li>" for row in about)
+        markup = markup.replace(
+            "you have 1 triggered incident.</p>", f"you have {count} triggered incidents.</p><ul>{items}</ul>"
+        )
+    else:
+        text = f"ALRT {numbers} on {service}"
+    return replace(message, text=text, subject=subject, html=markup, others=others)
+
+
 def _goes_on(account: Account, incident: Incident, at: int) -> bool:
     """Return whether there is a level to escalate to, so that a call may offer it."""
     if incident.policy is None or not incident.level or incident.urgency is Urgency.LOW:
@@ -164,7 +238,7 @@ def _code(draft: Draft, user: str, incident: Incident, id: str) -> int:
     chosen = 9
     for digit, held in enumerate(row.held):
         message = draft.get(MESSAGES, held) if held else None
-        if message is None or message.incident == incident.id or not live(draft, message):
+        if message is None or message.incident == incident.id or not subjects(draft, message):
             chosen = digit
             break
     draft.put(CODES, Codes(user, (*row.held[:chosen], id, *row.held[chosen + 1 :])))

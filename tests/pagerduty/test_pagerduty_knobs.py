@@ -8,7 +8,7 @@ import pytest
 from duty_rig import ALICE, BOB, Duty, maintenance, user
 
 from scenarios import accounts
-from simulators.pagerduty import account, incidents
+from simulators.pagerduty import account, devices, incidents
 from simulators.pagerduty.model import LOG_ENTRIES, Agent, LogType, OverLong, Status, UnknownKey
 
 STRANGER = {"routing_key": "f" * 32, "event_action": "resolve", "dedup_key": "k"}
@@ -87,6 +87,23 @@ def test_subdomain() -> None:
     duty = Duty(subdomain="shop")
     answer = duty.rest("GET", "/users").json()["users"][0]
     assert answer["html_url"] == f"https://shop.pagerduty.com/users/{answer['id']}"
+
+
+@pytest.mark.parametrize(("bundle_seconds", "told"), [(0, ["#1", "#2", "#3"]), (60, ["#1,#2,#3"])])
+def test_bundle_seconds(bundle_seconds: int, told: list[str]) -> None:
+    """Notifications are sent one by one, or gathered for a minute into one whose codes are for all."""
+    duty = Duty(bundle_seconds=bundle_seconds)
+    for key in "abc":
+        duty.send(key=key)
+        duty.world.advance("10s")
+    duty.until(2)
+    assert [entry.text.split(" on ")[0].split(" ")[1] for entry in duty.messages] == told
+    last = duty.messages[-1]
+    assert last.text.endswith("Reply 4:Ack all, 6:Resolv all") is (bundle_seconds == 60)
+    assert duty.do(devices.reply_sms, ALICE.id, f"{last.code or ''}4").outcome == devices.DONE
+    acknowledged = [row.status is Status.ACKNOWLEDGED for row in duty.incidents]
+    assert acknowledged == ([True] * 3 if bundle_seconds else [False, False, True])
+    assert sum(row.type is LogType.NOTIFY for row in duty.world.view.all(LOG_ENTRIES)) == 3
 
 
 @pytest.mark.parametrize(("time_zone", "written"), [("UTC", "10:00:00Z"), ("Europe/Berlin", "11:00:00+01:00")])
