@@ -132,7 +132,7 @@ def _by_minute(segments: tuple[Segment, ...], since: int, until: int) -> list[tu
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case))
 @seed(2026)
-@settings(max_examples=6, deadline=None, database=None)
+@settings(max_examples=4, deadline=None, database=None)
 @given(data=st.data())
 def test_a_schedule_agrees_with_a_scan_of_the_clock_that_never_goes_back(
     case: tuple[str, str], data: st.DataObject
