@@ -33,7 +33,7 @@ __all__ = ["ACCEPTED", "UNAVAILABLE", "Answer", "Bridge", "Inbound", "Point"]
 
 log = logging.getLogger("bridge")
 #: Notifications decided in one transaction; senders wait while it lasts, so it is short.
-BATCH = 100
+BATCH = 50
 
 
 class Point(StrEnum):
@@ -280,10 +280,11 @@ class Bridge:
         state = self._key(name)
         if secret is None or state.allowed_at(now, self.config.pagerduty.events_per_minute) > now:
             return False
-        event = self.store.take(name, now)
-        if event is None:
-            return False
-        self.store.begin(event.id)
+        with self.store.transaction():
+            event = self.store.take(name, now)
+            if event is None:
+                return False
+            self.store.begin(event.id)
         self._reached(Point.BEFORE_SEND)
         exchange = sending.send(self.client, self.config.pagerduty, event, secret.value)
         self._reached(Point.AFTER_SEND)

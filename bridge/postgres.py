@@ -12,7 +12,6 @@ Sessions carry the lock, so a pooler between bridge and database must not share 
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bridge import schema
 from bridge.errors import NoStore, StoreError
 from bridge.storage import Raw, Row, Store
+from bridge.turns import Turns
 
 #: First half of the advisory lock's number; the second is made of the schema's name.
 LOCK = 0x70616765
@@ -51,7 +51,7 @@ class _Line:
     """One connection, made when it is needed; a lock keeps the threads that share it apart."""
 
     def __init__(self, conninfo: str) -> None:
-        self.lock = threading.RLock()
+        self.lock = Turns()
         self._conninfo = conninfo
         self._connection: psycopg.Connection[Row] | None = None
 

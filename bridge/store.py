@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from bridge import schema
 from bridge.config import Storage
 from bridge.errors import NoStore, StoreError
 from bridge.storage import Outgoing, Raw, Row, Store
+from bridge.turns import Turns
 
 __all__ = ["FIXED_WAL", "Outgoing", "Raw", "SqliteStore", "Store", "is_served", "open_store", "reading"]
 
@@ -31,7 +31,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: str | Path) -> None:
         """Open or create the store, readable by its owner only; raise :class:`StoreError` when that fails."""
-        self._lock = threading.RLock()
+        self._lock = Turns()
         self._savepoints = 0
         self._file_lock: int | None = None
         memory = str(path) == ":memory:"
@@ -60,7 +60,7 @@ class SqliteStore(Store):
     def from_connection(cls, connection: sqlite3.Connection) -> SqliteStore:
         """Return a store on a connection to a database that already has the tables."""
         store = cls.__new__(cls)
-        store._lock = threading.RLock()
+        store._lock = Turns()
         store._savepoints = 0
         store._file_lock = None
         store.connection = connection
