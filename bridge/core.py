@@ -172,8 +172,9 @@ class Bridge:
         """
         changed = [name for name, secret in config.keys.items() if self.config.keys.get(name) != secret]
         self.config = config
-        for name in changed:
-            self._remember(KeyState(name, self._key(name).recent))
+        for state in self.volatile.keys:
+            if state.name in changed:
+                self._remember(KeyState(state.name, state.recent))
         self._afresh += changed
 
     def remember(self, change: Callable[[Volatile], Volatile]) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import socket
 import sqlite3
 import ssl
 import sys
@@ -26,17 +25,15 @@ from typing import Any
 
 import httpx
 from flask import Flask, Response, request
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
-from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
-from waitress.server import create_server  # type: ignore[import-untyped]
 
 from bridge import app as web
 from bridge.chores import CHORES, STANDING
-from bridge.config import SECOND, Config
+from bridge.config import SECOND, Config, Receiver
 from bridge.control import Control
 from bridge.core import Bridge
 from bridge.errors import ConfigError
 from bridge.gate import GatheringGate
+from bridge.listening import listen, server_on
 from bridge.logs import LineFormatter
 from bridge.store import FIXED_WAL, open_store
 
@@ -45,7 +42,6 @@ LONGEST_WAIT = 60 * SECOND
 LANES = 8
 STANDBY = SECOND
 AGAIN_FIRST, AGAIN_MOST = SECOND // 20, SECOND
-MAX_HEADERS = 32_768
 
 
 def now() -> int:
@@ -255,7 +251,7 @@ def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = Fals
 def _serve_live(config: Config, bridge: Bridge, reload: Callable[[], Config]) -> None:
     engine = Engine(bridge)
     gate = GatheringGate(bridge, engine.nudge, now)
-    server = _server(web.wsgi(web.create_app(), gate), _listen(config.receiver.host, config.receiver.port), config)
+    server = server_on(listen(config.receiver), web.wsgi(web.create_app(), gate), config.receiver)
     control = Control(bridge, engine.nudge_all, now)
     control_socket = control.listen(config.store)
 
@@ -276,7 +272,7 @@ def _serve_live(config: Config, bridge: Bridge, reload: Callable[[], Config]) ->
     signal.signal(signal.SIGHUP, reread)
     engine.start()
     if control_socket is not None:
-        admin = _server(control.application(), control_socket, config)
+        admin = server_on(control_socket, control.application(), config.receiver)
         threading.Thread(target=admin.run, name="control", daemon=True).start()
     _announce("listening", server, config.receiver.host, web.WEBHOOK_PATH)
     try:
@@ -319,8 +315,8 @@ class Lockstep:
 def _serve_lockstep(config: Config, bridge: Bridge) -> None:
     lockstep = Lockstep(bridge)
     gate = web.DirectGate(bridge, lambda: lockstep.now)
-    server = _server(web.wsgi(web.create_app(), gate), _listen(config.receiver.host, config.receiver.port), config)
-    admin = _server(lockstep.application(), _listen("127.0.0.1", 0), config)
+    server = server_on(listen(config.receiver), web.wsgi(web.create_app(), gate), config.receiver)
+    admin = server_on(listen(Receiver(port=0)), lockstep.application(), config.receiver)
     threading.Thread(target=admin.run, name="lockstep", daemon=True).start()
     _stop_on_signals()
     _announce("listening", server, config.receiver.host, web.WEBHOOK_PATH)
@@ -329,62 +325,6 @@ def _serve_lockstep(config: Config, bridge: Bridge) -> None:
         server.run()
     finally:
         server.close()
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Refuses a request that gives two lengths: what is in front of us might believe the other one."""
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """Read the head of a request; raise :class:`ParsingError` when it is none."""
-        super().parse_header(header_plus)
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
-            raise ParsingError("a length and chunks")
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection on which a request may not take for ever to arrive, however lively it trickles."""
-
-    parser_class = _Parser
-    began = 0.0
-
-    def received(self, data: bytes) -> bool:
-        """Take bytes in; a request that is older than the idle time counts as idle, so that it is closed."""
-        if self.request is None:
-            self.began = time.time()
-        done: bool = super().received(data)
-        if self.request is not None and time.time() - self.began > self.adj.channel_timeout:
-            self.last_activity = 0
-        return done
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise ConfigError(f"receiver.listen: {host}:{port} cannot be listened on ({error})") from None
-
-
-def _server(application: Any, bound: socket.socket, config: Config) -> Any:
-    receiver = config.receiver
-    server = create_server(
-        application,
-        map={},
-        sockets=[bound],
-        threads=receiver.threads,
-        ident="bridge",
-        # Here the framing of chunks counts, too; the exact limit is the application's.
-        max_request_body_size=2 * receiver.max_body + 65_536,
-        max_request_header_size=MAX_HEADERS,
-        channel_timeout=receiver.idle,
-        cleanup_interval=max(1, min(10, receiver.idle // 2)),
-        connection_limit=receiver.connections,
-        asyncore_use_poll=True,
-        log_socket_errors=False,
-        clear_untrusted_proxy_headers=True,
-    )
-    server.channel_class = _Channel
-    return server
 
 
 def _announce(what: str, server: Any, host: str, path: str) -> None:
