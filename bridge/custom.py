@@ -6,7 +6,8 @@ breaks the JSON. When that happens the head of the message is still read, so the
 of not at all.
 
 The message is turned into the shape of a classic webhook, so nothing behind this module knows the difference. Templates
-by others are read as well when they name the alert and say by the notification's type whether it triggers or clears.
+by others are read as well when they name the alert and say by the notification's type whether it triggers or clears,
+flat or nested the way ThousandEyes nests its variables (``alert.rule.name``).
 """
 
 from __future__ import annotations
@@ -33,6 +34,20 @@ _HEAD = re.compile(
     rb'"severity":"(?P<severity>[A-Za-z]{0,20})",\s*"accountId":"(?P<accountId>[^"\\]{0,100})",'
     rb'"ruleId":"(?P<ruleId>[^"\\]{0,100})"'
 )
+#: Where the variables of a template are when it keeps ThousandEyes' own nesting.
+_NESTED = {
+    "type": ("type", "id"),
+    "alertId": ("alert", "id"),
+    "severity": ("alert", "severity", "id"),
+    "accountId": ("alert", "rule", "account", "id"),
+    "ruleId": ("alert", "rule", "id"),
+    "ruleName": ("alert", "rule", "name"),
+    "expression": ("alert", "rule", "expression"),
+    "alertType": ("alert", "rule", "alertType", "id"),
+    "testId": ("alert", "test", "id"),
+    "testName": ("alert", "test", "name"),
+    "firstSeen": ("alert", "firstSeen", "epochSecond"),
+}
 #: Names other templates use for what ours calls by the name on the left.
 _ALIASES = {
     "id": ("notificationId", "eventId"),
@@ -54,11 +69,37 @@ def salvage(raw: bytes) -> dict[str, Any] | None:
 
 def fits(document: Mapping[str, Any]) -> bool:
     """Say whether this looks like a rendered template: an alert's id, and a type that is 1 or 2."""
-    return "eventType" not in document and _plain(document, "alertId") != "" and _plain(document, "type") in _EVENTS
+    if "eventType" in document:
+        return False
+    flat = flattened(document)
+    return _plain(flat, "alertId") != "" and _plain(flat, "type") in _EVENTS
+
+
+def flattened(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rendered template with its nested variables beside its flat ones, which count for more."""
+    found: dict[str, Any] = {}
+    for name, path in _NESTED.items():
+        value: Any = document
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        found[name] = value
+    alert = document.get("alert")
+    inner = alert if isinstance(alert, Mapping) else {}
+    test = inner.get("test")
+    found["labels"] = test.get("labels") if isinstance(test, Mapping) else None
+    found["targets"] = [item.get("description") for item in _list(inner.get("targets")) if isinstance(item, Mapping)]
+    found["details"] = [
+        {"name": source.get("name"), "metrics": item.get("metricsAtStart")}
+        for item in _list(inner.get("details"))
+        if isinstance(item, Mapping) and isinstance(source := item.get("source"), Mapping)
+    ]
+    flat = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
+    return {**{name: value for name, value in found.items() if value not in (None, [])}, **flat}
 
 
 def classic(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rendered template in the shape of a classic webhook."""
+    document = flattened(document)
     alert_id, account = _plain(document, "alertId"), _plain(document, "accountId")
     alert: dict[str, Any] = {
         "alertId": alert_id,

@@ -96,6 +96,12 @@ SHAPES: dict[str, tuple[Kind, str, str, str]] = {
     "custom-trigger.json": (Kind.TRIGGER, UUID_ALERT, "error", "web down: shop front (https://shop.example)"),
     "custom-clear.json": (Kind.CLEAR, UUID_ALERT, "error", "web down: shop front (https://shop.example)"),
     "custom-broken-by-a-quote.txt": (Kind.TRIGGER, UUID_ALERT, "error", "ThousandEyes rule 127094"),
+    "custom-nested.json": (
+        Kind.TRIGGER,
+        "8a000000-4444-4a2b-8c3d-4e5f60718297",
+        "critical",
+        "web down: shop front (https://shop.example)",
+    ),
     "custom-terraform.json": (Kind.TRIGGER, UUID_ALERT, "critical", "ThousandEyes alert: shop front"),
 }
 
@@ -129,11 +135,12 @@ def test_locations_of_every_shape_reach_the_details() -> None:
     """Agents, monitors and custom details are listed with what they measured."""
     listed = {
         name: json.loads(translate.trigger(stored(name), "info"))["payload"]["custom_details"]
-        for name in ("2021-http-trigger.json", "2026-bgp-trigger.json", "custom-trigger.json")
+        for name in ("2021-http-trigger.json", "2026-bgp-trigger.json", "custom-trigger.json", "custom-nested.json")
     }
     assert listed["2021-http-trigger.json"]["Agents"] == "Singapore: Response Code: 502"
     assert listed["2026-bgp-trigger.json"]["Monitors"] == "Amsterdam-3: Reachability: 0%\nTokyo-1: Reachability: 40%"
     assert listed["custom-trigger.json"]["Agents"] == "Singapore: Response Code: 502"
+    assert listed["custom-nested.json"]["Agents"] == "Singapore: Response Code: 502"
 
 
 def test_static_keys_are_kept() -> None:
@@ -246,7 +253,8 @@ def test_any_bytes_read_or_raise_unreadable(body: bytes) -> None:
     assert reason
 
 
-CUSTOM = st.dictionaries(st.sampled_from(["bridge", "id", "type", "alertId", "severity", "details", "labels"]), JSON)
+NAMES = st.sampled_from(["bridge", "id", "type", "alertId", "alert", "severity", "details", "labels", "test", "rule"])
+CUSTOM = st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON))
 
 
 @given(CUSTOM)
