@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import closing
+
 import httpx
 
 from bridge import delivery, translate
@@ -12,21 +15,23 @@ from bridge.storage import Outgoing
 
 #: More of an answer is never read.
 MAX_ANSWER = 64_000
-HEADERS = {"Content-Type": "application/json", "User-Agent": "pagedrill-bridge", "Accept-Encoding": "identity"}
+HEADERS = httpx.Headers(
+    {"Content-Type": "application/json", "User-Agent": "pagedrill-bridge", "Accept-Encoding": "identity"}
+)
 
 
 def send(client: httpx.Client, settings: PagerDuty, event: Outgoing, secret: str) -> Exchange:
     """Send an event with its key and return what came of it; never raises for anything the network does."""
     content = translate.with_key(event.body, secret)
     try:
-        with client.stream(
+        request = httpx.Request(
             "POST",
-            settings.events_url,
-            content=content,
+            _parsed(settings.events_url),
             headers=HEADERS,
-            timeout=settings.timeout,
-            follow_redirects=False,
-        ) as response:
+            content=content,
+            extensions={"timeout": httpx.Timeout(settings.timeout).as_dict()},
+        )
+        with closing(client.send(request, stream=True, follow_redirects=False)) as response:
             status, asked = response.status_code, response.headers.get("Retry-After")
             # Read to the end even when it says nothing new: only then is the connection kept for the next event.
             answer = _bounded(response).replace(secret.encode(), b"***")
@@ -37,6 +42,12 @@ def send(client: httpx.Client, settings: PagerDuty, event: Outgoing, secret: str
     if verdict is Verdict.SENT:
         return Exchange(verdict, status)
     return Exchange(verdict, status, delivery.reason(status, answer), asked)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(url: str) -> httpx.URL:
+    """Return the destination ready for use; it is the same for every event."""
+    return httpx.URL(url)
 
 
 def _bounded(response: httpx.Response) -> bytes:
