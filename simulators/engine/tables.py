@@ -145,7 +145,7 @@ class Table(Generic[RowT]):
         return self._live
 
     def __iter__(self) -> Iterator[RowT]:
-        return (row for row in list(self._rows.values()) if row is not None)
+        return iter([row for row in self._rows.values() if row is not None])
 
     def __reversed__(self) -> Iterator[RowT]:
         return (row for row in reversed(self._rows.values()) if row is not None)
