@@ -113,6 +113,16 @@ class EventsHost:
         self.server.server_close()
 
 
+def until(ready: Callable[[], bool]) -> None:
+    """Wait until ``ready()`` holds, which another thread or process brings about; asked a hundred times a second."""
+    pause = threading.Event()
+    for _ in range(int(PATIENCE * 100)):
+        if ready():
+            return
+        pause.wait(0.01)
+    raise AssertionError(f"it did not come true within {PATIENCE:.0f} s")
+
+
 def write_config(
     folder: Path, events_url: str = "http://127.0.0.1:9/v2/enqueue", more: str = "", **receiver: Any
 ) -> Path:

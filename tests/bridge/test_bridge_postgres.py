@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 from bridge_postgres import BINARIES, Cluster
-from bridge_process import EventsHost, Served, run, serving, write_config
+from bridge_process import EventsHost, Served, run, serving, until, write_config
 from bridge_rig import NOW, SECOND, Crash, Rig, config, payload
 
 from bridge import records, schema
@@ -129,20 +129,14 @@ def test_only_one_leads_and_another_takes_over(conninfo: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s",
             (0x70616765,),
         )
-    deadline = time.monotonic() + 10
-    while not second.lead():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(second.lead)
     with pytest.raises(StoreError):
         first.note_fact("late", 1)
     with pytest.raises(StoreError, match="held the lock"):
         first.note_fact("later", 1)
     assert first.lead() is False
     second.close()
-    deadline = time.monotonic() + 10
-    while not first.lead():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(first.lead)
     first.note_fact("again", 1)
     first.close()
 
@@ -248,17 +242,14 @@ class Pair:
                         self.acknowledged.append(name)
                     else:
                         self.refused += 1
-                        time.sleep(0.02)
+                        self._stop.wait(0.02)
 
         self._threads = [threading.Thread(target=post, args=(thread,)) for thread in range(4)]
         for thread in self._threads:
             thread.start()
 
     def until(self, number: int) -> None:
-        began = time.monotonic()
-        while len(self.acknowledged) < number:
-            assert time.monotonic() - began < 60
-            time.sleep(0.01)
+        until(lambda: len(self.acknowledged) >= number)
 
     def stop(self) -> None:
         self._stop.set()
@@ -283,8 +274,7 @@ def test_the_leader_is_killed_and_the_other_takes_over(tmp_path: Path, conninfo:
     """Both accept, one delivers; killed with -9 under load, nothing is lost, and the other delivers within seconds."""
     pair = Pair(tmp_path, conninfo, events)
     with serving(pair.documents[0]) as first:
-        while "decides and delivers now" not in first.log:
-            time.sleep(0.01)
+        until(lambda: "decides and delivers now" in first.log)
         with serving(pair.documents[1]) as second:
             pair.pour([first, second])
             pair.until(60)
@@ -312,8 +302,7 @@ def test_the_server_restarts_in_mid_flight(tmp_path: Path, cluster: Cluster, con
         pair.until(40)
         cluster.stop("immediate")
         refused = pair.refused
-        while pair.refused < refused + 3:
-            time.sleep(0.01)
+        until(lambda: pair.refused >= refused + 3)
         assert httpx.get(bridge.at("/readyz"), timeout=30).status_code == 503
         cluster.start()
         pair.until(len(pair.acknowledged) + 40)

@@ -5,13 +5,12 @@ import hashlib
 import hmac
 import json
 import signal
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
-from bridge_process import EventsHost, run, serving, write_config
+from bridge_process import EventsHost, run, serving, until, write_config
 from bridge_rig import payload
 
 from bridge.config import load
@@ -121,12 +120,3 @@ def test_no_secret_is_ever_shown(tmp_path: Path) -> None:
     leaks = {secret: what[:300] for what in emitted for secret in shown_in(what)}
     assert leaks == {}
     assert shown_in(f"a {KEYS[0]} b".encode()), "the search is not blind"
-
-
-def until(ready: object) -> None:
-    """Wait until ``ready()``."""
-    began = time.monotonic()
-    assert callable(ready)
-    while not ready():
-        assert time.monotonic() - began < 60
-        time.sleep(0.02)

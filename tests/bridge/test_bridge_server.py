@@ -6,12 +6,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from bridge_process import EventsHost, Served, run, serving, talk, write_config
+from bridge_process import EventsHost, Served, run, serving, talk, until, write_config
 from bridge_rig import KEY, NOW, SECOND_KEY, payload
 
 pytestmark = pytest.mark.sockets
@@ -44,14 +44,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, events: EventsHost) -> Iter
     )
     with serving(document) as running:
         yield running
-
-
-def until(ready: Callable[[], bool]) -> None:
-    """Wait until ``ready()``."""
-    began = time.monotonic()
-    while not ready():
-        assert time.monotonic() - began < 60
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Taking turns on one connection."""
 
 import threading
-import time
 
 from bridge.turns import Turns
 
@@ -16,7 +15,7 @@ def test_who_waits_goes_before_who_has_just_had_it() -> None:
         while not stop.is_set():
             with turns:
                 greedy[0] += 1
-                time.sleep(0.001)
+                stop.wait(0.001)
 
     thread = threading.Thread(target=come_back_at_once)
     thread.start()
@@ -45,7 +44,7 @@ def test_a_holder_may_take_it_again() -> None:
         thread.start()
         with turns:
             order.append("inner")
-        time.sleep(0.01)
+        thread.join(0.01)
         order.append("outer")
     thread.join()
     assert order == ["inner", "outer", "other"]
