@@ -12,9 +12,10 @@ a round without violation into history and leaves an alert alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from simulators.thousandeyes.expression import Maybe
 
@@ -143,31 +144,29 @@ class Standing(StrEnum):
     WITHHELD = "withheld"  # it takes part, but its data are not looked at (suppression)
 
 
-def _counted(number: int) -> Standing:
-    return Standing.COUNTED
+class Signal(Protocol):
+    """One location's verdicts: exact for a round, three-valued for a span of rounds (both ends included)."""
+
+    @property
+    def name(self) -> str:
+        """The location."""
+
+    def at(self, number: int) -> bool:
+        """Return whether the rule is violated in a round."""
+
+    def over(self, first: int, last: int) -> Maybe:
+        """Return whether it is in every round of a span, in none, or in some; only asked within one regime."""
+
+    def until(self, number: int) -> int:
+        """Return the last round of the regime a round is in (:data:`NEVER` = it never ends)."""
+
+    def standing(self, number: int) -> Standing:
+        """Return what a round counts for; the same throughout a regime."""
 
 
-def _for_ever(number: int) -> int:
-    return NEVER
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One location's verdicts: exact for a round, three-valued for a span of rounds (both ends included).
-
-    ``until`` returns the last round of the regime a round is in; ``over`` is only asked within one regime, and the
-    ``standing`` is the same throughout it.
-    """
-
-    name: str
-    at: Callable[[int], bool]
-    over: Callable[[int, int], Maybe]
-    until: Callable[[int], int] = _for_ever
-    standing: Callable[[int], Standing] = _counted
-
-    def violates(self, number: int) -> bool:
-        """Return whether the location counts as violating in a round."""
-        return self.standing(number) is Standing.COUNTED and self.at(number)
+def violates(signal: Signal, number: int) -> bool:
+    """Return whether a location counts as violating in a round."""
+    return signal.standing(number) is Standing.COUNTED and signal.at(number)
 
 
 @dataclass(slots=True)
@@ -182,28 +181,49 @@ class Effort:
     spans: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a location's rounds ``first`` to ``last`` without asking again."""
+
+    first: int
+    last: int
+    violates: bool
+    standing: Standing
+
+
+#: What is known by location. It holds as long as nothing changes that the location sees.
+Memory = dict[str, Known]
+
+
 class _Runner:
     """Runs along one signal: ``violates`` and ``standing`` hold from the round it last looked at up to ``last``.
 
-    It tries the whole regime at once. Where that is undecided it tries a quarter, and so on down to :data:`SHORT`
-    rounds, which are asked one by one; after every success it dares four times as much.
+    It tries the whole regime at once, even beyond the horizon. Where that is undecided it tries a quarter, and so on
+    down to :data:`SHORT` rounds, which are asked one by one; after every success it dares four times as much.
     """
 
-    __slots__ = ("_effort", "_regime", "_single", "_width", "last", "signal", "standing", "violates")
+    __slots__ = ("_effort", "_first", "_regime", "_single", "_width", "last", "signal", "standing", "violates")
 
     def __init__(self, signal: Signal, effort: Effort) -> None:
         self.signal = signal
         self.last = -NEVER
         self.violates = False
         self.standing = Standing.COUNTED
+        self._first = 0
         self._effort = effort
         self._regime = -NEVER
         self._single = -NEVER
         self._width = NEVER
 
+    @property
+    def known(self) -> Known:
+        """What it knows at the end."""
+        return Known(self._first, self.last, self.violates, self.standing)
+
     def look(self, number: int, horizon: int) -> None:
         """Find out about round ``number`` and as many after it as can be told, up to ``horizon``."""
         signal, effort = self.signal, self._effort
+        self._first = number
         if number > self._regime:
             self._regime = signal.until(number)
             self.standing = signal.standing(number)
@@ -213,14 +233,14 @@ class _Runner:
             self.violates, self.last = False, self._regime
             return
         while number > self._single:
-            end = min(number + self._width - 1, self._regime, horizon)
+            end = min(number + self._width - 1, self._regime)
             effort.spans += 1
             verdict = signal.over(number, end)
             if verdict is not Maybe.MAYBE:
                 self.violates, self.last = verdict is Maybe.YES, end
                 self._width *= 4
                 return
-            width = end - number + 1
+            width = min(end, horizon) - number + 1
             if width <= SHORT:
                 self._single = end
             self._width = max(width // 4, SHORT)
@@ -229,41 +249,64 @@ class _Runner:
 
 
 def advance(
-    config: Config, state: State, signals: Sequence[Signal], first: int, last: int, effort: Effort | None = None
+    config: Config,
+    state: State,
+    signals: Sequence[Signal],
+    first: int,
+    last: int,
+    effort: Effort | None = None,
+    memory: Memory | None = None,
 ) -> tuple[State, int, Event | None]:
     """Evaluate rounds ``first`` to ``last`` up to the first event.
 
     Returns the state, the last round that was evaluated, and the event (``None`` when the span passed quietly, or when
-    the ``effort`` was spent).
+    the ``effort`` was spent). What is in ``memory`` is not asked again; what was found out is left there.
     """
-    spent = Effort() if effort is None else effort
-    runners = [_Runner(signal, spent) for signal in signals]
-    number = first
-    while number <= last:
+    spent, remembered = effort or Effort(), {} if memory is None else memory
+    names = tuple(signal.name for signal in signals)
+    now: list[Known | _Runner] = []
+    for signal in signals:
+        known = remembered.get(signal.name)
+        fits = known is not None and known.first <= first <= known.last
+        now.append(known if known is not None and fits else _Runner(signal, spent))
+    number, event = first, None
+    while number <= last and event is None:
         end = last
-        for runner in runners:
-            if runner.last < number:
+        for place, source in enumerate(now):
+            if source.last < number:
+                runner = source if isinstance(source, _Runner) else _Runner(signals[place], spent)
                 runner.look(number, last)
-            if runner.last < end:
-                end = runner.last
-        state, stopped, event = _constant(config, state, runners, number, end)
-        if event is not None:
-            return state, stopped, event
+                now[place] = source = runner
+            if source.last < end:
+                end = source.last
+        state, stopped, event = _constant(config, state, names, now, number, end)
+        number = stopped + 1
         if spent.rounds + spent.spans >= spent.limit:
-            return state, end, None
-        number = end + 1
-    return state, last, None
+            break
+    remembered.update(
+        (name, source.known) for name, source in zip(names, now, strict=True) if isinstance(source, _Runner)
+    )
+    return state, number - 1, event
 
 
 def _constant(
-    config: Config, state: State, runners: Sequence[_Runner], first: int, last: int
+    config: Config, state: State, names: tuple[str, ...], now: Sequence[Known | _Runner], first: int, last: int
 ) -> tuple[State, int, Event | None]:
     """Step through rounds in which nothing changes, until the state repeats."""
-    violating = tuple(runner.signal.name for runner in runners if runner.violates)
-    participating = tuple(runner.signal.name for runner in runners if runner.standing is not Standing.ABSENT)
-    withheld = tuple(runner.signal.name for runner in runners if runner.standing is Standing.WITHHELD)
+    violating: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    for name, source in zip(names, now, strict=True):
+        if source.violates:
+            violating = (*violating, name)
+        if source.standing is Standing.WITHHELD:
+            withheld = (*withheld, name)
+        elif source.standing is Standing.ABSENT:
+            absent = (*absent, name)
+    if absent:
+        names = tuple(name for name in names if name not in absent)
     for number in range(first, last + 1):
-        after, event = step(config, state, violating, participating, withheld)
+        after, event = step(config, state, violating, names, withheld)
         if event is not None:
             return after, number, event
         if after == state:
@@ -278,7 +321,7 @@ def naive(
     """Do what :func:`advance` does, one round after the other."""
     for number in range(first, last + 1):
         standing = {signal.name: signal.standing(number) for signal in signals}
-        violating = tuple(signal.name for signal in signals if signal.violates(number))
+        violating = tuple(signal.name for signal in signals if violates(signal, number))
         participating = tuple(name for name in standing if standing[name] is not Standing.ABSENT)
         withheld = tuple(name for name in standing if standing[name] is Standing.WITHHELD)
         state, event = step(config, state, violating, participating, withheld)

@@ -276,7 +276,7 @@ def add_condition(
     amount = conditions.MEANINGS[kind].default or 0 if value is None else value
     number = draft.fresh(CONDITION_ID, "te.condition")
     condition = Condition(number, kind, test, begin, until, agents, amount, **how)
-    units.change_conditions(draft, [condition], lambda: draft.put(CONDITIONS, condition))
+    units.change_conditions(draft, condition, lambda: draft.put(CONDITIONS, condition), since=begin)
     seen_by = conditions.seen_by(condition)
     draft.record(
         "condition.added",
@@ -292,10 +292,12 @@ def add_condition(
 
 
 def end_condition(draft: Draft, condition_id: str) -> None:
-    """Let a condition end now."""
+    """Let a condition end now; one that is over already stays as it is."""
     condition = draft.need(CONDITIONS, condition_id)
+    if condition.until is not None and condition.until <= draft.now:
+        return
     ended = replace(condition, until=draft.now)
-    units.change_conditions(draft, [condition], lambda: draft.put(CONDITIONS, ended))
+    units.change_conditions(draft, condition, lambda: draft.put(CONDITIONS, ended), since=draft.now)
     draft.record("condition.ended", condition.id, trouble=condition.kind.value, test=condition.test)
 
 

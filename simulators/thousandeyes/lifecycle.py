@@ -13,8 +13,8 @@ from dataclasses import replace
 from simulators.engine import ids
 from simulators.engine.draft import Draft, View
 from simulators.thousandeyes import expression as expressions
-from simulators.thousandeyes import notifiers, watching
-from simulators.thousandeyes.alerting import IDLE, Changed, Cleared, Event, Signal, Triggered
+from simulators.thousandeyes import notifiers
+from simulators.thousandeyes.alerting import IDLE, Cleared, Event, Signal, Triggered, violates
 from simulators.thousandeyes.model import ALERTS, UNITS, Alert, AlertRule, AlertState, Location, Test, Unit
 from simulators.thousandeyes.watching import Watch
 
@@ -36,7 +36,7 @@ def happen(draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, 
     locations = {location.agent: location for location in alert.locations}
 
     def text(location: str) -> str:
-        return _text(draft, unit, test, rule, watch, location, number)
+        return _text(watch, location, number)
 
     for name in event.left:
         locations[name] = replace(locations[name], until=instant, state=AlertState.CLEAR, metrics_at_end=text(name))
@@ -61,8 +61,8 @@ def _trigger(
 ) -> Unit:
     locations = []
     for name in event.locations:
-        first = _streak(watch.by_name[name], number, max(unit.first, number - rule.out_of + 1))
-        metrics = _text(draft, unit, test, rule, watch, name, first)
+        first = _streak(watch.sight(name), number, max(unit.first, number - rule.out_of + 1))
+        metrics = _text(watch, name, first)
         locations.append(Location(name, (first + 1) * watch.interval, None, AlertState.TRIGGER, metrics))
     alert = Alert(
         id=draft.fresh(ids.UUID4, "te.alert"),
@@ -103,7 +103,7 @@ def _trigger(
 
 def _streak(signal: Signal, number: int, floor: int) -> int:
     """Return the first round of the row of violations that ``number`` is in, not looking back beyond ``floor``."""
-    while number > floor and signal.violates(number - 1):
+    while number > floor and violates(signal, number - 1):
         number -= 1
     return number
 
@@ -173,9 +173,5 @@ def _names(view: View, alert: Alert, locations: Iterable[str]) -> list[str]:
     return [notifiers.location_name(view, alert.alert_type, name) for name in locations]
 
 
-def _text(view: View, unit: Unit, test: Test, rule: AlertRule, watch: Watch, location: str, number: int) -> str:
-    start, kind = number * watch.interval, watching.alert_type_of(rule)
-    return expressions.measured(watch.expression, watching.measured(view, test, location, start, kind, unit.part))
-
-
-__all__ = ["Changed", "drop", "end", "happen"]
+def _text(watch: Watch, location: str, number: int) -> str:
+    return expressions.measured(watch.expression, watch.sight(location).values(number))

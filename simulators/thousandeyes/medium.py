@@ -26,68 +26,79 @@ DRAWS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """What is measured and from where: a test's ``layer`` (an alert type) by one ``location``, perhaps of one ``part``.
+class Target:
+    """What is measured: a test's ``layer`` (an alert type), perhaps of one ``part`` (a DNS server or prefix).
 
-    ``limit`` is the time limit in microseconds, ``secure`` whether there is a TLS handshake, ``desired`` the status
-    that counts as right (0 = any below 400), ``names`` the markers of a transaction or the steps of an API test,
-    ``traces`` the paths traced per round, ``network`` a monitor's own, ``bandwidth`` whether that is measured.
+    ``address`` is what the test names, ``limit`` the time limit in microseconds, ``secure`` whether there is a TLS
+    handshake, ``desired`` the status that counts as right (0 = any below 400), ``names`` the markers of a transaction
+    or the steps of an API test, ``traces`` the paths traced per round, ``bandwidth`` whether that is measured.
     """
 
     seed: int
     test: str
-    location: str
     layer: str = "http-server"
     part: str = ""
+    address: str = ""
     limit: int = 5 * SECOND
     secure: bool = True
     desired: int = 0
     names: tuple[str, ...] = ()
     traces: int = 3
-    target: str = ""
-    network: str = ""
     bandwidth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A target as measured from one ``location``; ``network`` is that of a BGP monitor."""
+
+    target: Target
+    location: str
+    network: str = ""
 
     @property
     def place(self) -> str:
         """Where from and on what: what tells this probe's noise from that of its test's others."""
-        return f"{self.location}@{self.part}" if self.part else self.location
+        return f"{self.location}@{self.target.part}" if self.target.part else self.location
 
 
-@dataclass(slots=True)
 class Medium:
     """What lies between a location and its target in one round, after everything that is wrong with it.
 
     Times are microseconds, shares thousandths of a per cent. ``failing`` lists what ends a request early, ``status`` is
-    0 while the server answers as it should.
+    0 while the server answers as it should. What is fine is left to the class.
     """
 
-    probe: Probe
-    instant: int
-    dns: int
-    connect: int
-    ssl: int
-    wait: int
-    receive: int
-    trip: int
-    jitter: int
-    loss: int = 0
-    congestion: int = 0
-    days: int = 0
-    status: int = 0
+    loss = congestion = withdrawn = hop_loss = 0
+    status = components = changes = hijacker = hop = dscp = clock = 0
+    mtu = 1_500
+    content = mapping = False
     failing: tuple[Trouble, ...] = ()
-    content: bool = False
-    mapping: bool = False
-    components: int = 0
-    withdrawn: int = 0
-    changes: int = 0
-    hijacker: int = 0
-    hop_loss: int = 0
-    hop: int = 0
-    mtu: int = 1500
-    dscp: int = 0
+    #: Seconds since the agent was heard of, ``None`` while it is.
     silent: int | None = None
-    clock: int = 0
+    #: For how many days the certificate is valid, ``None`` while it is always renewed in time.
+    days: int | None = None
+
+    def __init__(
+        self,
+        probe: Probe,
+        instant: int,
+        dns: int,
+        connect: int,
+        ssl: int,
+        wait: int,
+        receive: int,
+        trip: int,
+        jitter: int,
+    ) -> None:
+        self.probe = probe
+        self.instant = instant
+        self.dns = dns
+        self.connect = connect
+        self.ssl = ssl
+        self.wait = wait
+        self.receive = receive
+        self.trip = trip
+        self.jitter = jitter
 
 
 Act = Callable[[Medium, Condition, int], None]
@@ -102,12 +113,10 @@ def _bases(seed: int, test: str, location: str) -> tuple[int, int, int, int]:
     return dns, distance, server, 12_000 + distance // 4
 
 
-def make(probe: Probe, instant: int, shape: int, noise: Sequence[int], days: int, shown: Iterable[Showing]) -> Medium:
-    """Make the medium of one round from the day's shape, its noise (both in thousandths) and what shows.
-
-    ``days`` is for how long the certificate is valid when nothing is wrong with it.
-    """
-    dns, distance, server, receive = _bases(probe.seed, probe.test, probe.place)
+def make(probe: Probe, instant: int, shape: int, noise: Sequence[int], shown: Iterable[Showing]) -> Medium:
+    """Make the medium of one round from the day's shape, its noise (both in thousandths) and what shows."""
+    target = probe.target
+    dns, distance, server, receive = _bases(target.seed, target.test, probe.place)
     even = 1000 + shape
     trip = distance * (even + noise[0]) // 1000
     medium = Medium(
@@ -115,12 +124,11 @@ def make(probe: Probe, instant: int, shape: int, noise: Sequence[int], days: int
         instant,
         dns * (even + noise[1]) // 1000,
         distance * (even + noise[2]) // 1000,
-        2 * distance * (even + noise[3]) // 1000 if probe.secure else 0,
+        2 * distance * (even + noise[3]) // 1000 if target.secure else 0,
         (server + distance) * (even + noise[4]) // 1000,
         receive * (even + noise[5]) // 1000,
         trip,
         distance * (1000 + noise[6]) // 50_000,
-        days=days,
     )
     for entry in shown:
         _ACTS[entry.condition.kind](medium, entry.condition, entry.amount)
@@ -156,7 +164,7 @@ def _latency(medium: Medium, condition: Condition, amount: int) -> None:
     medium.trip += amount
     medium.connect += amount
     medium.wait += amount
-    if medium.probe.secure:
+    if medium.probe.target.secure:
         medium.ssl += 2 * amount
 
 
@@ -241,10 +249,19 @@ _ACTS: Mapping[Trouble, Act] = {
 }
 
 
-def certificate_days(probe: Probe, instant: int) -> tuple[int, int]:
-    """Return for how many days a certificate is valid that is always renewed in time, and how often it was renewed."""
-    number, day = divmod(instant // DAY + _certificate(probe.seed, probe.test), LIFE - RENEWED)
-    return LIFE - day, number
+def certificate_days(medium: Medium) -> int:
+    """Return for how many days the target's certificate is valid; it is renewed in time unless something is wrong."""
+    if medium.days is not None:
+        return medium.days
+    offset = _certificate(medium.probe.target.seed, medium.probe.target.test)
+    return LIFE - (medium.instant // DAY + offset) % (LIFE - RENEWED)
+
+
+def renewals(medium: Medium) -> int:
+    """Return how often the certificate was renewed so far."""
+    return (medium.instant // DAY + _certificate(medium.probe.target.seed, medium.probe.target.test)) // (
+        LIFE - RENEWED
+    )
 
 
 @functools.lru_cache(maxsize=16384)

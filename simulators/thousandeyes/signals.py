@@ -8,15 +8,16 @@ every measure lies. Noise is a keyed hash of the round, so the alerts and the te
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulators.engine import ids
 from simulators.thousandeyes import conditions as troubles
 from simulators.thousandeyes.conditions import Showing
 from simulators.thousandeyes.expression import UNSURE, Bound, Value
-from simulators.thousandeyes.measures import LAYERS, Layer
-from simulators.thousandeyes.medium import DRAWS, LIFE, RENEWED, Medium, Probe, certificate_days, make
+from simulators.thousandeyes.measures import LAYERS, Measure
+from simulators.thousandeyes.medium import DRAWS, LIFE, RENEWED, Medium, Probe, make, renewals
 from simulators.thousandeyes.model import Condition
 
 #: Noise is up to this many thousandths either way, the daily shape up to this many thousandths on top.
@@ -27,72 +28,73 @@ _NOTHING: tuple[list[Showing], list[Showing]] = ([], [])
 
 def medium_at(probe: Probe, instant: int, conditions: Sequence[Condition]) -> Medium:
     """Return the medium of the round sampled at ``instant``; ``conditions`` are those that concern the probe."""
-    drawn = ids.digest(probe.seed, "te.noise", probe.test, probe.place, instant, size=2 * DRAWS)
+    seed, test = probe.target.seed, probe.target.test
+    drawn = ids.digest(seed, "te.noise", test, probe.place, instant, size=2 * DRAWS)
     wide = 2 * NOISE + 1
     noise = [(drawn[at] << 8 | drawn[at + 1]) % wide - NOISE for at in range(0, 2 * DRAWS, 2)]
-    shown = troubles.showing(conditions, probe.seed, probe.test, probe.place, instant) if conditions else ()
-    days, _ = certificate_days(probe, instant)
-    return make(probe, instant, DAILY * troubles.daily(instant) // 1000, noise, days, shown)
+    shown = troubles.showing(conditions, seed, test, probe.place, instant) if conditions else ()
+    return make(probe, instant, DAILY * troubles.daily(instant) // 1000, noise, shown)
 
 
 def sample(
-    probe: Probe, instant: int, conditions: Sequence[Condition], names: Collection[str] | None = None
+    probe: Probe, instant: int, conditions: Sequence[Condition], names: frozenset[str] | None = None
 ) -> dict[str, Value]:
     """Return what is measured in the round sampled at ``instant`` (of the metrics ``names``, all when ``None``).
 
     An agent that is offline measures nothing.
     """
     medium = medium_at(probe, instant, conditions)
-    layer = LAYERS.get(probe.layer)
+    layer = LAYERS.get(probe.target.layer)
     if layer is None or _mute(medium):
         return {}
     found = {}
-    for name, measure in layer.measures.items():
-        if names is None or name in names:
-            value = measure(medium)
-            if value is not None:
-                found[name] = value
+    for name, measure in _chosen(probe.target.layer, names):
+        value = measure(medium)
+        if value is not None:
+            found[name] = value
     return found
 
 
 def bounds(
-    probe: Probe, since: int, until: int, conditions: Sequence[Condition], names: Collection[str] | None = None
+    probe: Probe, since: int, until: int, conditions: Sequence[Condition], names: frozenset[str] | None = None
 ) -> dict[str, Bound]:
     """Return limits of what is measured in every round sampled in [``since``, ``until``]; no edge may lie inside.
 
     A metric that may be missing, or of another kind, in some of the rounds is said to be unsure.
     """
-    layer = LAYERS.get(probe.layer)
+    layer = LAYERS.get(probe.target.layer)
     if layer is None:
         return {}
     shown = troubles.showing_limits(conditions, since, until) if conditions else _NOTHING
     if shown is None:
-        return _unsure(layer, names)
+        return dict.fromkeys((name for name, _ in _chosen(probe.target.layer, names)), UNSURE)
     low_shape, high_shape = troubles.daily_limits(since, until)
-    (fresh, renewal), (old, later) = certificate_days(probe, since), certificate_days(probe, until)
-    if renewal != later:
-        fresh, old = LIFE, RENEWED
-    best = make(probe, since, DAILY * low_shape // 1000, _CALM, fresh, shown[0])
-    worst = make(probe, until, DAILY * high_shape // 1000, _ROUGH, old, shown[1])
+    best = make(probe, since, DAILY * low_shape // 1000, _CALM, shown[0])
+    worst = make(probe, until, DAILY * high_shape // 1000, _ROUGH, shown[1])
     if _mute(best):
         return {}
     if layer.outcome(best) != layer.outcome(worst):
-        return _unsure(layer, names)
+        return dict.fromkeys((name for name, _ in _chosen(probe.target.layer, names)), UNSURE)
     merged: dict[str, Bound] = {}
-    for name, measure in layer.measures.items():
-        if names is None or name in names:
-            bound = merge(measure(best), measure(worst))
-            if bound is not None:
-                merged[name] = bound
+    for name, measure in _chosen(probe.target.layer, names):
+        bound = merge(measure(best), measure(worst))
+        if bound is not None:
+            merged[name] = bound
+    if "certificateValidity" in merged and best.days is None and renewals(best) != renewals(worst):
+        # The one measure that turns back by itself.
+        merged["certificateValidity"] = (RENEWED + 1, LIFE)
     return merged
 
 
 def _mute(medium: Medium) -> bool:
-    return medium.silent is not None and medium.probe.layer != "agent"
+    return medium.silent is not None and medium.probe.target.layer != "agent"
 
 
-def _unsure(layer: Layer, names: Collection[str] | None) -> dict[str, Bound]:
-    return dict.fromkeys((name for name in layer.measures if names is None or name in names), UNSURE)
+@functools.lru_cache(maxsize=4096)
+def _chosen(layer: str, names: frozenset[str] | None) -> tuple[tuple[str, Measure], ...]:
+    """Return the measures of a layer that are asked for."""
+    measures = LAYERS[layer].measures
+    return tuple((name, measure) for name, measure in measures.items() if names is None or name in names)
 
 
 def merge(one: Any, other: Any) -> Any:

@@ -16,26 +16,30 @@ from dataclasses import dataclass, replace
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import DAY
-from simulators.thousandeyes import conditions as troubles
 from simulators.thousandeyes import layers, lifecycle, watching
-from simulators.thousandeyes.alerting import Config, Effort, Event, State, advance
+from simulators.thousandeyes.alerting import Config, Effort, Event, Memory, State, advance
 from simulators.thousandeyes.expression import Value
 from simulators.thousandeyes.model import OWNER, RULES, TESTS, UNITS, AlertRule, Condition, Knobs, Test, Unit, unit_id
+from simulators.thousandeyes.watching import Watch
 
 TRANSITION = "transition"
 #: Nobody looks further ahead than this, and not beyond so many verdicts.
 HORIZON = 30 * DAY
-EFFORT = 4_000
+EFFORT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a plan found, as long as its inputs stay as they are: the state after round ``number`` and what happens."""
+    """What a plan found, as long as its inputs stay as they are: the state after round ``number`` and what happens.
+
+    ``memory`` is what was found out about the locations on the way.
+    """
 
     config: Config
     number: int
     state: State
     event: Event | None
+    memory: Memory
 
 
 def units_of(view: View, test_id: str) -> list[Unit]:
@@ -58,28 +62,77 @@ def change(draft: Draft, tests: Iterable[str], edit: Callable[[], None], *, edit
         _reconcile(draft, name, before.get(name), edited_rule)
 
 
-def change_conditions(draft: Draft, changed: Iterable[Condition], edit: Callable[[], None]) -> None:
-    """Carry out ``edit``, which puts the conditions ``changed`` (as they were, or as they will be).
+def change_conditions(draft: Draft, changed: Condition, edit: Callable[[], None], *, since: int) -> None:
+    """Carry out ``edit``, which makes a difference to what ``changed`` shows from ``since`` on.
 
-    Only units with somebody who sees one of them look again, and only when it begins before what they foresee.
+    Only units with somebody who sees it look again, and only when it begins before what they foresee. What is yet to
+    come changes nothing in rounds that have ended, so these need not be settled first.
     """
-    rows = list(changed)
-    tests = [row.test for row in rows]
-    concerned = draft.all(UNITS) if "*" in tests else (unit for name in tests for unit in units_of(draft, name))
-    again = [unit for unit in concerned if _sees(draft, unit, rows)]
-    for unit in again:
-        settle(draft, unit)
+    who = watching.seen_by_whom(draft, changed)
+    concerned = draft.all(UNITS) if changed.test == "*" else units_of(draft, changed.test)
+    again: list[tuple[Unit, Memory]] = []
+    for unit in concerned:
+        seeing = _seeing(draft, unit, changed, who)
+        timer = draft.timer(OWNER, TRANSITION, unit.id)
+        if not seeing:
+            continue
+        if timer is not None and since >= timer.due:
+            _forget(draft, timer, seeing)
+            continue
+        caught_up, memory = _settle(draft, unit)[:2] if since < draft.now else _skip(draft, unit)
+        again.append((caught_up, _without(memory, seeing)))
     edit()
-    for unit in again:
-        plan(draft, draft.need(UNITS, unit.id))
+    for unit, memory in again:
+        plan(draft, unit, memory)
 
 
-def settle(draft: Draft, unit: Unit, timer: Timer | None = None) -> Unit:
-    """Evaluate every round of ``unit`` that has ended by now, applying what happens; ``timer`` is its due entry."""
-    test, rule = draft.need(TESTS, unit.test), draft.need(RULES, unit.rule)
-    watch, config = watching.watch(draft, unit, test, rule), config_of(draft, rule)
-    last = draft.now // watch.interval - 1
+def _without(memory: Memory, places: frozenset[str]) -> Memory:
+    return {place: known for place, known in memory.items() if place not in places}
+
+
+def _forget(draft: Draft, timer: Timer, places: frozenset[str]) -> None:
+    """Leave a plan as it is, but not what was known beyond it of locations that will see something else."""
+    if isinstance(timer.data, Foreseen):
+        left = replace(timer.data, memory=_without(timer.data.memory, places))
+        draft.schedule(timer.due, OWNER, TRANSITION, timer.key, left)
+
+
+def _skip(draft: Draft, unit: Unit) -> tuple[Unit, Memory]:
+    """Bring a unit up to now without looking, as far as nothing was foreseen; return what is known besides.
+
+    Only the rounds that history remembers are left to be evaluated.
+    """
+    rule = draft.need(RULES, unit.rule)
+    foreseen = _foreseen(draft.timer(OWNER, TRANSITION, unit.id), config_of(draft, rule))
+    if foreseen is None:
+        return unit, {}
+    interval = watching.interval_of(draft.need(TESTS, unit.test), watching.alert_type_of(rule))
+    done = min(draft.now // interval - 1, foreseen.number - 1) - rule.out_of
+    if done > unit.done:
+        unit = replace(unit, done=done, history=())
+        draft.put(UNITS, unit)
+    return unit, foreseen.memory
+
+
+def settle(draft: Draft, unit: Unit) -> Unit:
+    """Evaluate every round of ``unit`` that has ended by now, applying what happens."""
+    return _settle(draft, unit)[0]
+
+
+def _settle(draft: Draft, unit: Unit, timer: Timer | None = None) -> tuple[Unit, Memory, Watch | None]:
+    """Settle a unit; ``timer`` is its entry where that is due.
+
+    Returns besides what is known of its locations, and what was looked at.
+    """
+    rule, config = draft.need(RULES, unit.rule), config_of(draft, draft.need(RULES, unit.rule))
     foreseen = _foreseen(timer or draft.timer(OWNER, TRANSITION, unit.id), config)
+    memory = {} if foreseen is None else dict(foreseen.memory)
+    test = draft.need(TESTS, unit.test)
+    interval = watching.interval_of(test, watching.alert_type_of(rule))
+    last = draft.now // interval - 1
+    if unit.done >= last:
+        return unit, memory, None
+    watch = watching.watch(draft, unit, test, rule)
     while unit.done < last:
         if foreseen is not None and foreseen.number <= last:
             state, number, event = foreseen.state, foreseen.number, foreseen.event
@@ -88,24 +141,29 @@ def settle(draft: Draft, unit: Unit, timer: Timer | None = None) -> Unit:
             if foreseen is not None and first <= last - rule.out_of:
                 # Nothing happens up to now: only the rounds that history remembers are of interest.
                 state, first = replace(state, history=()), last - rule.out_of + 1
-            state, number, event = advance(config, state, watch.signals, first, last)
+            state, number, event = advance(config, state, watch.signals, first, last, None, memory)
         foreseen = None
         unit = replace(unit, done=number, history=state.history, active=state.active)
         if event is not None:
             unit = lifecycle.happen(draft, unit, test, rule, watch, event, number)
         draft.put(UNITS, unit)
-    return unit
+    return unit, memory, watch
 
 
-def plan(draft: Draft, unit: Unit) -> None:
-    """Schedule the unit's next transition, or another look where looking ahead ended."""
-    test, rule = draft.need(TESTS, unit.test), draft.need(RULES, unit.rule)
-    watch, config = watching.watch(draft, unit, test, rule), config_of(draft, rule)
+def plan(draft: Draft, unit: Unit, memory: Memory | None = None, watch: Watch | None = None) -> None:
+    """Schedule the unit's next transition, or another look where looking ahead ended.
+
+    ``memory`` is what is still known of its locations, ``watch`` what it looks at where that is at hand.
+    """
+    rule = draft.need(RULES, unit.rule)
+    watch = watch or watching.watch(draft, unit, draft.need(TESTS, unit.test), rule)
+    config = config_of(draft, rule)
     first = unit.done + 1
     last = max((draft.now + HORIZON) // watch.interval - 1, first)
+    known: Memory = {} if memory is None else memory
     now = State(unit.history, unit.active)
-    state, number, event = advance(config, now, watch.signals, first, last, Effort(EFFORT))
-    foreseen = Foreseen(config, number, state, event)
+    state, number, event = advance(config, now, watch.signals, first, last, Effort(EFFORT), known)
+    foreseen = Foreseen(config, number, state, event, known)
     draft.schedule((number + 1) * watch.interval, OWNER, TRANSITION, unit.id, foreseen)
 
 
@@ -113,7 +171,7 @@ def on_transition(draft: Draft, timer: Timer) -> None:
     """Handle a unit's agenda entry."""
     unit = draft.get(UNITS, timer.key)
     if unit is not None:
-        plan(draft, settle(draft, unit, timer))
+        plan(draft, *_settle(draft, unit, timer))
 
 
 def config_of(view: View, rule: AlertRule) -> Config:
@@ -142,19 +200,12 @@ def _foreseen(timer: Timer | None, config: Config) -> Foreseen | None:
     return data if isinstance(data, Foreseen) and data.config == config else None
 
 
-def _sees(view: View, unit: Unit, changed: list[Condition]) -> bool:
-    """Return whether some location of a unit sees one of the conditions before what the unit foresees is over."""
-    timer = view.timer(OWNER, TRANSITION, unit.id)
-    rows = [row for row in changed if row.test in ("*", unit.test) and (timer is None or row.since < timer.due)]
-    if not rows:
-        return False
+def _seeing(view: View, unit: Unit, changed: Condition, who: frozenset[str]) -> frozenset[str]:
+    """Return who of a unit sees a condition."""
+    if changed.parts and unit.part and unit.part not in changed.parts:
+        return frozenset()
     test, rule = view.need(TESTS, unit.test), view.need(RULES, unit.rule)
-    kind = watching.alert_type_of(rule)
-    return any(
-        troubles.concerns(row, location, watching.place_of(view, kind, location), unit.part)
-        for row in rows
-        for location in watching.locations_of(test, kind)
-    )
+    return who.intersection(watching.locations_of(test, watching.alert_type_of(rule)))
 
 
 def _reconcile(draft: Draft, test_id: str, before: Test | None, edited_rule: str) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from simulators.engine import ids
 from simulators.engine.draft import View
@@ -19,10 +19,10 @@ from simulators.engine.instants import DAY, SECOND
 from simulators.thousandeyes import conditions as troubles
 from simulators.thousandeyes import expression as expressions
 from simulators.thousandeyes import monitors, signals, suppression
-from simulators.thousandeyes.alerting import NEVER, Signal, Standing
+from simulators.thousandeyes.alerting import NEVER, Standing
 from simulators.thousandeyes.conditions import Place
 from simulators.thousandeyes.expression import Baselines, Expression, Maybe, Value
-from simulators.thousandeyes.medium import Probe
+from simulators.thousandeyes.medium import LIFE, Probe, Target
 from simulators.thousandeyes.model import AGENTS, CONDITIONS, SILENCES, AlertRule, Condition, Knobs, Test, Trouble, Unit
 
 #: Seconds between two looks at routes; no vendor document says (assumed).
@@ -97,29 +97,43 @@ def place_of(view: View, alert_type: str, location: str) -> Place | None:
 
 def probe_of(view: View, test: Test, location: str, alert_type: str, part: str = "") -> Probe:
     """Return the probe of one location of a test's layer (and part)."""
-    body = test.body
+    return _probe(target_of(view, test, alert_type, part), location)
+
+
+def target_of(view: View, test: Test, alert_type: str, part: str = "") -> Target:
+    """Return what is measured in a test's layer (and part)."""
+    body, target = test.body, test.target
     limit, seconds = _LIMITS.get(alert_type, ("", 5))
     desired = str(body.get("desiredStatusCode") or "")
-    place = monitors.monitors().get(location) if alert_type == "bgp" else None
-    script = str(body.get("transactionScript") or "")
-    names = tuple(dict.fromkeys(_MARKER.findall(script))) if alert_type == "web-transactions" else ()
-    if alert_type == "api":
+    names: tuple[str, ...] = ()
+    if alert_type == "web-transactions":
+        names = tuple(dict.fromkeys(_MARKER.findall(str(body.get("transactionScript") or ""))))
+    elif alert_type == "api":
         names = tuple(str(step.get("name", "")) for step in body.get("requests") or ())
-    return Probe(
+    return Target(
         seed=view.seed,
         test=test.id,
-        location=location,
         layer=alert_type,
         part=part,
+        address=prefix_of(view, test) if alert_type == "bgp" else target,
         limit=int(body.get(limit) or seconds) * SECOND,
-        secure=alert_type in _LIMITS and not test.target.startswith(("http://", "ftp://")),
+        secure=alert_type in _LIMITS and not target.startswith(("http://", "ftp://")),
         desired=int(desired) if desired.isdigit() else 0,
         names=names,
         traces=int(body.get("numPathTraces") or 3),
-        target=prefix_of(view, test) if alert_type == "bgp" else test.target,
-        network="" if place is None else place.network,
         bandwidth=bool(body.get("bandwidthMeasurements") or body.get("throughputMeasurements")),
     )
+
+
+def _probe(target: Target, location: str) -> Probe:
+    monitor = monitors.monitors().get(location) if target.layer == "bgp" else None
+    return Probe(target, location, "" if monitor is None else monitor.network)
+
+
+def seen_by_whom(view: View, condition: Condition) -> frozenset[str]:
+    """Return the ids of the agents and monitors that see a condition."""
+    places: tuple[Place, ...] = (*view.all(AGENTS), *monitors.monitors().values())
+    return frozenset(place.id for place in places if troubles.concerns(condition, place.id, place))
 
 
 def conditions_of(view: View, test: Test, alert_type: str, location: str, part: str = "") -> tuple[Condition, ...]:
@@ -140,12 +154,18 @@ def offset_of(view: View, test: Test, location: str, interval: int) -> int:
 
 
 def measured(
-    view: View, test: Test, location: str, start: int, alert_type: str = "http-server", part: str = ""
+    view: View,
+    test: Test,
+    location: str,
+    start: int,
+    alert_type: str = "http-server",
+    part: str = "",
 ) -> dict[str, Value]:
     """Return everything a location measures of a layer in the round that starts at ``start`` (microseconds)."""
     probe = probe_of(view, test, location, alert_type, part)
     seen = conditions_of(view, test, alert_type, location, part)
-    return signals.sample(probe, start + offset_of(view, test, location, interval_of(test, alert_type)), seen)
+    instant = start + offset_of(view, test, location, interval_of(test, alert_type))
+    return signals.sample(probe, instant, seen)
 
 
 # -- one unit ----------------------------------------------------------------------------------------------------------
@@ -160,9 +180,12 @@ class Watch:
 
     interval: int
     expression: Expression
-    signals: tuple[Signal, ...]
+    signals: tuple[Sight, ...]
     unknown: str = ""
-    by_name: Mapping[str, Signal] = field(default_factory=dict)
+
+    def sight(self, location: str) -> Sight:
+        """Return the signal of one location."""
+        return next(signal for signal in self.signals if signal.name == location)
 
 
 def watch(view: View, unit: Unit, test: Test, rule: AlertRule) -> Watch:
@@ -170,18 +193,29 @@ def watch(view: View, unit: Unit, test: Test, rule: AlertRule) -> Watch:
     alert_type = alert_type_of(rule)
     interval = interval_of(test, alert_type)
     parsed = expressions.parse(rule.expression, rule.alert_type)
-    quiet = _quiet(view, unit, test, rule, (unit.done + 1) * interval)
-    names, unknowable = expressions.asked(parsed), expressions.unknowable(parsed)
-    standing_in = unknowable if view.knobs(Knobs).dynamic_baselines else ()
-    found = tuple(
-        _signal(view, unit, test, alert_type, location, interval, parsed, names, standing_in, quiet)
-        for location in parsed.agents(locations_of(test, alert_type))
+    unknowable = expressions.unknowable(parsed)
+    scene = _Scene(
+        view,
+        test,
+        target_of(view, test, alert_type, unit.part),
+        interval,
+        rule.expression,
+        parsed,
+        expressions.asked(parsed),
+        unknowable if unknowable and view.knobs(Knobs).dynamic_baselines else (),
+        _lately(_conditions(view, test), (unit.done - rule.out_of) * interval),
+        _quiet(view, unit, test, rule, (unit.done - rule.out_of) * interval),
     )
-    return Watch(interval, parsed, found, _unknown(view, rule, parsed), {signal.name: signal for signal in found})
+    locations = parsed.agents(locations_of(test, alert_type))
+    return Watch(interval, parsed, tuple(Sight(scene, name) for name in locations), _unknown(view, rule, unknowable))
 
 
-def _unknown(view: View, rule: AlertRule, parsed: Expression) -> str:
-    metrics = expressions.unknowable(parsed)
+def _lately(rows: list[Condition], since: int) -> tuple[Condition, ...]:
+    """Return the conditions that were not over long ago."""
+    return tuple(row for row in rows if row.until is None or row.until > since)
+
+
+def _unknown(view: View, rule: AlertRule, metrics: tuple[str, ...]) -> str:
     reasons = []
     if metrics:
         instead = "a fixed limit above the healthy range" if view.knobs(Knobs).dynamic_baselines else "never violated"
@@ -208,9 +242,20 @@ def _quiet(view: View, unit: Unit, test: Test, rule: AlertRule, since: int) -> t
 
 
 @functools.lru_cache(maxsize=65536)
+def _healthy(probe: Probe, rule: str, standing_in: tuple[str, ...]) -> Maybe:
+    """Return whether a rule is violated in every healthy round there may ever be, in none, or in some.
+
+    Most rounds of most tests are healthy, and what is true of all is true of each span of them.
+    """
+    parsed = expressions.parse(rule, probe.target.layer)
+    known = signals.bounds(probe, 0, LIFE * DAY, (), expressions.asked(parsed))
+    return expressions.possible(parsed, known, _baselines(probe, standing_in) if standing_in else None)
+
+
+@functools.lru_cache(maxsize=65536)
 def _baselines(probe: Probe, metrics: tuple[str, ...]) -> Baselines:
     """Return limits that stand in for dynamic baselines: so far above the worst value of a healthy day."""
-    healthy = signals.bounds(probe, 0, DAY, (), metrics)
+    healthy = signals.bounds(probe, 0, LIFE * DAY, (), frozenset(metrics))
     found: dict[str, Mapping[str, int]] = {}
     for metric in metrics:
         bound = healthy.get(metric)
@@ -220,49 +265,94 @@ def _baselines(probe: Probe, metrics: tuple[str, ...]) -> Baselines:
     return found
 
 
-def _signal(
-    view: View,
-    unit: Unit,
-    test: Test,
-    alert_type: str,
-    location: str,
-    interval: int,
-    parsed: Expression,
-    names: frozenset[str],
-    standing_in: tuple[str, ...],
-    quiet: Sequence[tuple[int, int]],
-) -> Signal:
-    probe = probe_of(view, test, location, alert_type, unit.part)
-    seen = conditions_of(view, test, alert_type, location, unit.part)
-    baselines = _baselines(probe, standing_in) if standing_in else None
-    offset = offset_of(view, test, location, interval)
-    starts = [start for start, _ in quiet]
-    local = tuple(row for row in seen if row.kind is Trouble.LOCAL)
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What all locations of a unit have in common."""
 
-    def at(number: int) -> bool:
-        return expressions.holds(parsed, signals.sample(probe, number * interval + offset, seen, names), baselines)
+    view: View
+    test: Test
+    target: Target
+    interval: int
+    rule: str
+    parsed: Expression
+    names: frozenset[str]
+    standing_in: tuple[str, ...]
+    wrong: tuple[Condition, ...]
+    quiet: tuple[tuple[int, int], ...]
 
-    def over(first: int, last: int) -> Maybe:
-        known = signals.bounds(probe, first * interval + offset, last * interval + offset, seen, names)
-        return expressions.possible(parsed, known, baselines)
 
-    def until(number: int) -> int:
-        instant = number * interval + offset
-        edge = troubles.next_edge(seen, instant)
-        place = bisect_right(starts, instant)
-        if place and instant < quiet[place - 1][1]:
-            edge = min(edge, quiet[place - 1][1])
-        elif place < len(quiet):
-            edge = min(edge, quiet[place][0])
-        return NEVER if edge >= troubles.NEVER else (edge - 1 - offset) // interval
+class Sight:
+    """One location's view of a unit's rounds; what it needs is worked out when it is first asked."""
 
-    def standing(number: int) -> Standing:
-        instant = number * interval + offset
-        if any(troubles.in_force(row, instant) for row in local):
+    __slots__ = ("_baselines", "_interval", "_local", "_names", "_offset", "_parsed", "_probe", "_quiet", "_scene",
+                 "_seen", "_starts", "name")  # fmt: skip
+
+    def __init__(self, scene: _Scene, name: str) -> None:
+        self.name = name
+        self._scene = scene
+        self._probe: Probe | None = None
+
+    def _ready(self) -> Probe:
+        """Find out who it is and what it sees, and return the probe."""
+        scene, name = self._scene, self.name
+        view, layer, part = scene.view, scene.target.layer, scene.target.part
+        self._probe = probe = _probe(scene.target, name)
+        self._interval, self._parsed, self._names, self._quiet = scene.interval, scene.parsed, scene.names, scene.quiet
+        self._baselines = _baselines(probe, scene.standing_in) if scene.standing_in else None
+        self._offset = offset_of(view, scene.test, name, scene.interval)
+        place = place_of(view, layer, name) if scene.wrong else None
+        self._seen = tuple(row for row in scene.wrong if troubles.concerns(row, name, place, part))
+        self._local = tuple(row for row in self._seen if row.kind is Trouble.LOCAL)
+        self._starts = [start for start, _ in self._quiet]
+        return probe
+
+    def values(self, number: int) -> dict[str, Value]:
+        """Return what the rule asks about, as measured in a round."""
+        probe = self._probe or self._ready()
+        return signals.sample(probe, number * self._interval + self._offset, self._seen, self._names)
+
+    def at(self, number: int) -> bool:
+        """Return whether the rule is violated in a round."""
+        values = self.values(number)
+        return expressions.holds(self._parsed, values, self._baselines)
+
+    def over(self, first: int, last: int) -> Maybe:
+        """Return whether the rule is violated in every round of a span, in none, or in some."""
+        probe = self._probe or self._ready()
+        since, until = first * self._interval + self._offset, last * self._interval + self._offset
+        live = [row for row in self._seen if troubles.in_force(row, since)]
+        if not live:
+            verdict = _healthy(probe, self._scene.rule, self._scene.standing_in)
+            if verdict is not Maybe.MAYBE:
+                return verdict
+        known = signals.bounds(probe, since, until, live, self._names)
+        return expressions.possible(self._parsed, known, self._baselines)
+
+    def until(self, number: int) -> int:
+        """Return the last round before anything begins or ends."""
+        if self._probe is None:
+            self._ready()
+        if not self._seen and not self._quiet:
+            return NEVER
+        instant = number * self._interval + self._offset
+        edge = min(troubles.next_edge(self._seen, instant), self._quiet_edge(instant))
+        return NEVER if edge >= troubles.NEVER else (edge - 1 - self._offset) // self._interval
+
+    def standing(self, number: int) -> Standing:
+        """Return what a round counts for."""
+        if self._probe is None:
+            self._ready()
+        if not self._local and not self._quiet:
+            return Standing.COUNTED
+        instant = number * self._interval + self._offset
+        if any(troubles.in_force(row, instant) for row in self._local):
             return Standing.ABSENT
-        place = bisect_right(starts, instant)
-        return Standing.WITHHELD if place and instant < quiet[place - 1][1] else Standing.COUNTED
+        place = bisect_right(self._starts, instant)
+        quiet = place and instant < self._quiet[place - 1][1]
+        return Standing.WITHHELD if quiet else Standing.COUNTED
 
-    if not seen and not quiet:
-        return Signal(location, at, over)
-    return Signal(location, at, over, until, standing)
+    def _quiet_edge(self, instant: int) -> int:
+        place = bisect_right(self._starts, instant)
+        if place and instant < self._quiet[place - 1][1]:
+            return self._quiet[place - 1][1]
+        return self._quiet[place][0] if place < len(self._quiet) else troubles.NEVER

@@ -1,16 +1,22 @@
 """The step function against published and derived vectors, and skipping against round by round."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.thousandeyes.alerting import (
     IDLE,
+    NEVER,
     Changed,
     Cleared,
     Config,
+    Effort,
     Event,
-    Signal,
+    Memory,
+    Standing,
     State,
     Triggered,
     advance,
@@ -75,11 +81,33 @@ def test_an_alert_lists_who_joined_and_who_left() -> None:
     assert (state, event) == (IDLE, Cleared(("C",)))
 
 
-PATTERNS = st.lists(st.booleans(), min_size=40, max_size=40)
+ROUNDS = 40
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A location that violates in the rounds whose bit is set, and is absent or withheld in some stretches."""
+
+    name: str
+    bits: int
+    away: tuple[tuple[int, Standing], ...]
+
+    def at(self, number: int) -> bool:
+        return bool(self.bits >> number & 1)
+
+    def over(self, first: int, last: int) -> Maybe:
+        found = {self.at(number) for number in range(first, min(last, ROUNDS) + 1)}
+        return Maybe.MAYBE if len(found) == 2 else Maybe.YES if True in found else Maybe.NO
+
+    def until(self, number: int) -> int:
+        return next((edge - 1 for edge, _ in self.away if edge > number), NEVER)
+
+    def standing(self, number: int) -> Standing:
+        return next((standing for edge, standing in reversed(self.away) if edge <= number), Standing.COUNTED)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[Config, list[list[bool]]]:
+def worlds(draw: st.DrawFn) -> tuple[Config, list[Pattern]]:
     agents = draw(st.integers(1, 4))
     out_of = draw(st.integers(1, 5))
     rule = Config(
@@ -90,33 +118,42 @@ def worlds(draw: st.DrawFn) -> tuple[Config, list[list[bool]]]:
         draw(st.integers(0, 100)),
         draw(st.booleans()),
     )
-    return rule, [draw(PATTERNS) for _ in range(agents)]
+    bits = st.integers(0, (1 << ROUNDS) - 1)
+    # Sparse, dense and mixed rounds.
+    masks = st.tuples(bits, bits, bits).map(lambda three: (three[0], three[0] & three[1], three[0] | three[2]))
+    away = st.lists(st.tuples(st.integers(1, ROUNDS), st.sampled_from(Standing)), max_size=3, unique_by=lambda e: e[0])
+    return rule, [
+        Pattern(f"a{place}", draw(masks)[draw(st.integers(0, 2))], tuple(sorted(draw(away)))) for place in range(agents)
+    ]
 
 
-def signal(name: str, pattern: list[bool]) -> Signal:
-    def over(first: int, last: int) -> Maybe:
-        found = set(pattern[first : last + 1])
-        return Maybe.MAYBE if len(found) == 2 else Maybe.YES if True in found else Maybe.NO
-
-    return Signal(
-        name, lambda number: pattern[number], over, lambda number: next(end for end in (6, 19, 99) if number <= end)
-    )
-
-
-@settings(max_examples=400)
-@given(worlds(), st.integers(1, 12))
-def test_skipping_gives_the_answer_of_round_by_round(world: tuple[Config, list[list[bool]]], chunk: int) -> None:
+@settings(max_examples=4 * settings.default.max_examples)
+@given(worlds(), st.integers(1, 12), st.booleans())
+def test_skipping_gives_the_answer_of_round_by_round(
+    world: tuple[Config, list[Pattern]], chunk: int, remembers: bool
+) -> None:
     """In every small world both paths see the same events in the same rounds and end in the same state."""
     rule, patterns = world
-    signals = [signal(f"a{place}", pattern) for place, pattern in enumerate(patterns)]
+    memory: Memory = {}
 
-    def history(path: object) -> list[tuple[State, int, Event | None]]:
+    def history(path: Callable[..., tuple[State, int, Event | None]], **how: object) -> list[object]:
         state, first, seen = IDLE, 0, []
-        while first < 40:
-            state, first, event = path(rule, state, signals, first, min(first + chunk * 4, 39))  # type: ignore[operator]
-            if event is not None or first == 39:
+        while first < ROUNDS:
+            state, first, event = path(rule, state, patterns, first, min(first + chunk * 4, ROUNDS - 1), **how)
+            if event is not None or first == ROUNDS - 1:
                 seen.append((state, first, event))
             first += 1
         return seen
 
-    assert history(advance) == history(naive)
+    assert history(advance, memory=memory if remembers else None) == history(naive)
+
+
+@given(worlds(), st.integers(1, 30))
+def test_spent_effort_stops_early_and_loses_nothing(world: tuple[Config, list[Pattern]], limit: int) -> None:
+    """Going on from where looking ahead ended comes to the same event as looking all the way at once."""
+    rule, patterns = world
+    whole = advance(rule, IDLE, patterns, 0, ROUNDS - 1)
+    state, number, event = IDLE, -1, None
+    while event is None and number < ROUNDS - 1:
+        state, number, event = advance(rule, state, patterns, number + 1, ROUNDS - 1, Effort(limit))
+    assert (state, number, event) == whole

@@ -1,6 +1,5 @@
 """Signals: bounds that hold, the same answer whoever asks, and networks that look like what is wrong with them."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -14,16 +13,16 @@ from simulators.thousandeyes.conditions import next_edge
 from simulators.thousandeyes.expression import UNSURE
 from simulators.thousandeyes.expression.metrics import METRICS, NEGATED, PARTS
 from simulators.thousandeyes.measures import LAYERS
-from simulators.thousandeyes.medium import Probe
+from simulators.thousandeyes.medium import Probe, Target
 from simulators.thousandeyes.model import Condition, Trouble
 
 NOON = START + 12 * HOUR
 
 
-def probe(layer: str = "http-server", seed: int = 1, **how: Any) -> Probe:
-    part, target = {"bgp": ("192.0.2.0/24",) * 2}.get(layer, ("", "https://shop.example"))
-    names = ("one", "two", "three")
-    return Probe(seed, "1", "3", layer, part, target=target, names=names, bandwidth=True, network="AS 64496", **how)
+def probe(layer: str = "http-server", seed: int = 1, location: str = "3") -> Probe:
+    part, address = {"bgp": ("192.0.2.0/24",) * 2}.get(layer, ("", "https://shop.example"))
+    target = Target(seed, "1", layer, part, address, names=("one", "two", "three"), bandwidth=True)
+    return Probe(target, location, "AS 64496")
 
 
 def trouble(kind: Trouble, value: int = 0, **how: Any) -> Condition:
@@ -95,7 +94,7 @@ def test_asking_for_less_gives_the_same_values() -> None:
     wrong = [trouble(Trouble.LATENCY, 200, noise=30, share=60)]
     for minute in range(50):
         everything = signals.sample(probe(), NOON + minute * MINUTE, wrong)
-        assert signals.sample(probe(), NOON + minute * MINUTE, wrong, {"responseTime"}) == {
+        assert signals.sample(probe(), NOON + minute * MINUTE, wrong, frozenset({"responseTime"})) == {
             "responseTime": everything["responseTime"]
         }
 
@@ -119,8 +118,7 @@ def test_a_healthy_network_has_noise_and_a_day() -> None:
 def test_locations_differ_and_seeds_differ() -> None:
     """Two agents are not equally far from the target, and another seed is another world."""
     here = probe("end-to-end-server")
-    elsewhere = dataclasses.replace(here, location="4")
-    another = dataclasses.replace(here, seed=2)
+    elsewhere, another = probe("end-to-end-server", location="4"), probe("end-to-end-server", seed=2)
     found = [signals.sample(one, NOON, ())["avgLatency"] for one in (here, elsewhere, another)]
     assert len(set(found)) == 3
 

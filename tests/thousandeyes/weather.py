@@ -29,7 +29,7 @@ def conditions(
 ) -> Condition:
     """A condition of one of ``kinds`` within a day of :data:`START`."""
     kind = draw(st.sampled_from(kinds))
-    since = START + draw(st.integers(0, 300)) * MINUTE
+    since = START + draw(st.integers(0, 150)) * MINUTE
     return Condition(
         id=str(draw(st.integers(1, 9))),
         kind=kind,
