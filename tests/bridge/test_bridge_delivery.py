@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 import pytest
-from bridge_rig import NOW, SECOND, TWO_KEYS, Rig, config, payload
+from bridge_rig import KEY, NOW, SECOND, TWO_KEYS, Rig, config, payload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -249,3 +249,30 @@ def test_one_key_never_waits_for_the_order_of_another() -> None:
     rig.bridge.run_due(NOW + 1)
     assert rig.store.finished("thousandeyes:other", "trigger")
     assert not rig.store.finished("thousandeyes:urgent", "trigger")
+
+
+def test_a_transport_error_that_quotes_the_request_keeps_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the store nor the log holds the key when a library quotes what it could not send."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+
+    def fail(event: dict[str, str]) -> httpx.Response:
+        raise httpx.ConnectError(f"cannot send {event}")
+
+    rig.pagerduty.answer = fail
+    rig.bridge.run_due(NOW)
+    kept = str(rig.store.rows("SELECT last_error FROM outbox")) + str(rig.store.rows("SELECT error FROM attempt"))
+    said = " ".join(str(record.__dict__) for record in caplog.records)
+    assert "cannot send" in kept
+    assert KEY not in kept + said
+    assert "***" in kept
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """The event stays with the configured host, and is tried there again."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    rig.pagerduty.answer = lambda event: httpx.Response(307, headers={"Location": "https://elsewhere.example/"})
+    rig.bridge.run_due(NOW)
+    assert len(rig.pagerduty.events) == 1
+    assert rig.bridge.next_due() is not None
