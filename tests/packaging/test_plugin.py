@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TEST = '''
+TEST = """
 def test_somebody_is_woken(stage):
     shop = stage.thousandeyes.http_test("shop")
     stage.thousandeyes.alert_rule(shop, "((responseCode >= 500))")
@@ -12,7 +12,7 @@ def test_somebody_is_woken(stage):
     stage.run_until("11:00")
     stage.person("alice").phone.expect_sms(shop).at("10:02")
     stage.incident(shop).expect_resolved(at="{resolved}")
-'''
+"""
 
 
 def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
