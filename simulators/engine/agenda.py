@@ -7,10 +7,10 @@ strictly in order of (due, sequence); two entries due at the same instant run in
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from typing import Any
 
 from simulators.engine.tables import UndoLog
-from simulators.engine.values import dataclass
 
 NAME = "agenda"
 

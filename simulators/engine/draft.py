@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 from simulators.engine.agenda import Agenda, Timer
 from simulators.engine.ids import Shape
 from simulators.engine.tables import Counters, MissingRow, RowT, Table, TableKey
-from simulators.engine.values import dataclass
 
 SEND = "send"
 

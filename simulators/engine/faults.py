@@ -6,14 +6,13 @@ Probabilities are per request, drawn from the world's seed and the fault's own c
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from simulators.engine import ids
 from simulators.engine.draft import Draft
 from simulators.engine.tables import TableKey
-from simulators.engine.values import dataclass
 
 PER_MILLION = 1_000_000
 

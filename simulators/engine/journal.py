@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from simulators.engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ are pure functions from the old row and ``now`` to the new row and a verdict, so
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from simulators.engine.draft import Draft
 from simulators.engine.tables import TableKey
-from simulators.engine.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

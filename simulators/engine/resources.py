@@ -8,11 +8,9 @@ description and the coverage table are all driven by those rows. A configuration
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
-
-from simulators.engine.values import dataclass
 
 
 class Kind(StrEnum):

@@ -8,13 +8,13 @@ the API renders when somebody looks. Times are microseconds UTC.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from simulators.engine import ids
 from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
-from simulators.engine.values import dataclass
 
 OWNER = "pagerduty"
 API = "https://api.pagerduty.com"
