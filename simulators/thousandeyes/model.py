@@ -7,14 +7,13 @@ Ids are the vendor's: decimal texts for account groups, agents, tests and rules,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from simulators.engine import ids
 from simulators.engine.resources import Document, Frozen
 from simulators.engine.tables import TableKey
-from simulators.engine.values import dataclass
 
 OWNER = "thousandeyes"
 API = "https://api.thousandeyes.com"
