@@ -12,7 +12,7 @@ from typing import Any
 from simulators.engine import ids
 from simulators.engine.draft import KNOBS, Draft, KnobsRow
 from simulators.engine.resources import Document, freeze
-from simulators.thousandeyes import catalogue, conditions, documents, expression, suppression, units
+from simulators.thousandeyes import catalogue, conditions, documents, expression, forecast, suppression, units
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -289,6 +289,11 @@ def add_condition(
         **({"seen_by": seen_by} if seen_by else {}),
     )
     return condition
+
+
+def load_conditions(draft: Draft, text: str) -> list[Condition]:
+    """Add the conditions of a TOML document, all or none; raises :class:`~.forecast.ForecastError`."""
+    return [add_condition(draft, **wish) for wish in forecast.read_document(draft, text)]
 
 
 def end_condition(draft: Draft, condition_id: str) -> None:

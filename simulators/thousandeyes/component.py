@@ -12,7 +12,7 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.thousandeyes import notifiers, units
+from simulators.thousandeyes import notifiers, silences, units
 from simulators.thousandeyes.model import INTEGRATIONS, OWNER, TABLES, TESTS
 
 
@@ -24,6 +24,7 @@ class ThousandEyes:
 
     _timers: Mapping[str, Callable[[Draft, Timer], None]] = {
         units.TRANSITION: units.on_transition,
+        silences.SILENCE_ENDS: silences.on_end,
         notifiers.RETRY: notifiers.on_retry,
     }
 
@@ -53,13 +54,16 @@ def _condition(world: World, entry: Entry) -> tuple[str, str, Tone]:
     value = f" {entry.data['value']}" if entry.data["value"] else ""
     until = entry.data["until"]
     span = f"from {instants.clock(entry.data['since'])} " + (f"until {instants.clock(until)}" if until else "on")
-    return f"trouble ahead for {name}: {entry.data['trouble']}{value}", span, Tone.TROUBLE
+    seen_by = f" as seen by {entry.data['seen_by']}" if "seen_by" in entry.data else ""
+    return f"trouble ahead for {name}: {entry.data['trouble']}{value}{seen_by}", span, Tone.TROUBLE
 
 
 def _triggered(world: World, entry: Entry) -> tuple[str, str, Tone]:
     data = entry.data
-    text = f"alert on {data['test']!r}, severity {data['severity']}, from {', '.join(data['agents'])}"
-    return text, f"rule {data['rule']!r}: {data['expression']} ({data['metrics']})", Tone.TROUBLE
+    part = f" ({data['part']})" if "part" in data else ""
+    text = f"alert on {data['test']!r}{part}, severity {data['severity']}, from {', '.join(data['agents'])}"
+    why = f"rule {data['rule']!r}: {data['expression']} ({data['metrics']})"
+    return text, f"{why}; {data['unknown']}" if "unknown" in data else why, Tone.TROUBLE
 
 
 def _changed(world: World, entry: Entry) -> tuple[str, str, Tone]:
@@ -69,7 +73,22 @@ def _changed(world: World, entry: Entry) -> tuple[str, str, Tone]:
 
 
 def _cleared(world: World, entry: Entry) -> tuple[str, str, Tone]:
-    return f"alert on {entry.data['test']!r} cleared", entry.data["why"], Tone.CALM
+    part = f" ({entry.data['part']})" if "part" in entry.data else ""
+    return f"alert on {entry.data['test']!r}{part} cleared", entry.data["why"], Tone.CALM
+
+
+def _unknown(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    data = entry.data
+    return f"only the vendor can evaluate rule {data['rule']!r} on {data['test']!r}", data["why"], Tone.NOTICE
+
+
+def _suppressed(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    return f"alert on {entry.data['test']!r} suppressed", f"until {entry.data['until']}", Tone.QUIET
+
+
+def _released(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    why = "the conditions still hold" if entry.data["holds"] else "the next round decides"
+    return f"alert on {entry.data['test']!r} no longer suppressed", why, Tone.NOTICE
 
 
 def _notified(verb: str, tone: Tone) -> _Telling:
@@ -91,6 +110,9 @@ _STORY: Mapping[str, _Telling] = {
     "alert.triggered": _triggered,
     "alert.changed": _changed,
     "alert.cleared": _cleared,
+    "alert.suppressed": _suppressed,
+    "alert.released": _released,
+    "alerting.unknown": _unknown,
     "notification.delivered": _notified("delivered", Tone.QUIET),
     "notification.retried": _notified("not accepted", Tone.FAULT),
     "notification.failed": _notified("given up", Tone.FAULT),

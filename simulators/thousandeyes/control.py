@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from simulators.engine import instants
 from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
-from simulators.engine.tables import TableKey
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, conditions, notifiers
+from simulators.thousandeyes import commands, conditions, forecast, notifiers, silences
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
 from simulators.thousandeyes.model import (
@@ -30,16 +29,12 @@ from simulators.thousandeyes.model import (
     TESTS,
     TOKENS,
     USERS,
-    Agent,
     Condition,
     Integration,
     Knobs,
-    Test,
-    Trouble,
 )
 from simulators.thousandeyes.monitors import monitors
 
-NamedT = TypeVar("NamedT", Agent, Test)
 KINDS = ("webhook", "pager-duty")
 LOGINS = ("none", "basic", "token")
 
@@ -59,9 +54,11 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
 
     @routes.post("/conditions")
     def add_condition() -> Response:
-        view = world().view
-        wish = read_condition(view, object_body())
-        condition = transact(commands.add_condition, **wish)
+        """Add the condition a JSON object describes, or those of a TOML document."""
+        if request.mimetype == "application/toml":
+            added = transact(commands.load_conditions, request.get_data(as_text=True))
+            return answer({"conditions": [condition_json(world().view, row) for row in added]}, 201)
+        condition = transact(commands.add_condition, **forecast.read(world().view, object_body()))
         return answer({"condition": condition_json(world().view, condition)}, 201)
 
     @routes.delete("/conditions/<condition_id>")
@@ -69,6 +66,12 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
         transact(commands.end_condition, condition_id)
         view = world().view
         return answer({"condition": condition_json(view, view.need(CONDITIONS, condition_id))})
+
+    @routes.post("/alerts/<alert_id>/suppress")
+    def suppress(alert_id: str) -> Response:
+        """Begin a real-time suppression, which the vendor offers in its pages only."""
+        transact(silences.suppress_alert, alert_id, forecast.span(allowed(object_body(), ("for",)), "for"))
+        return answer({"suppressed": alert_id}, 202)
 
     @routes.get("/integrations")
     def list_integrations() -> Response:
@@ -154,111 +157,6 @@ def one_of(wish: Mapping[str, Any], name: str, choices: Sequence[str], default: 
     return value
 
 
-def named(view: View, table: TableKey[NamedT], name: Any, what: str) -> NamedT:
-    """Return the row with this id or name; refuses a name nobody has."""
-    found = next((row for row in view.all(table) if name in (row.id, row.name)), None)
-    if found is None:
-        raise wrong(f"there is no {what} {name!r}")
-    return found
-
-
-#: What a wish for a condition may name beside what, where and when; numbers with least and greatest.
-SHAPES = {"duty": (1, 99), "share": (1, 100), "noise": (0, 100), "hop": (0, 30)}
-NAMES = ("regions", "providers", "parts")
-
-
-def read_condition(view: View, wish: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what :func:`~.commands.add_condition` takes, from a wish in the field's terms."""
-    known = ("kind", "test", "agents", *NAMES, "since", "until", "value", "period", "ramp", "diurnal", *SHAPES)
-    allowed(wish, known)
-    kind = Trouble(one_of(wish, "kind", tuple(Trouble)))
-    test = wish.get("test", "*")
-    since, until = _instant(view, wish, "since"), _instant(view, wish, "until")
-    begin = view.now if since is None else since
-    if begin < view.now:
-        raise wrong("since lies in the past, and what was measured cannot be changed any more")
-    if until is not None and until <= begin:
-        raise wrong("until must come after since")
-    return {
-        "kind": kind,
-        "test": test if test == "*" else named(view, TESTS, test, "test").id,
-        "agents": tuple(_location(view, name) for name in _texts(wish, "agents")),
-        "since": begin,
-        "until": until,
-        "value": _value(kind, wish.get("value")),
-        "period": _duration(wish, "period"),
-        "ramp": _duration(wish, "ramp"),
-        "diurnal": _flag(wish, "diurnal"),
-        **{name: _texts(wish, name) for name in NAMES},
-        **{name: _whole(wish, name, *SHAPES[name]) for name in SHAPES if name in wish},
-    }
-
-
-def _location(view: View, name: Any) -> str:
-    """Return the id of an agent or a monitor."""
-    found = next((row.id for row in monitors().values() if name in (row.id, row.name)), None)
-    return named(view, AGENTS, name, "agent").id if found is None else found
-
-
-def _texts(wish: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = wish.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise wrong(f"{name} must be an array of texts")
-    return tuple(value)
-
-
-def _flag(wish: Mapping[str, Any], name: str) -> bool:
-    value = wish.get(name, False)
-    if not isinstance(value, bool):
-        raise wrong(f"{name} must be true or false")
-    return value
-
-
-def _whole(wish: Mapping[str, Any], name: str, least: int, most: int) -> int:
-    value = wish[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise wrong(f"{name} must be a whole number from {least} to {most}")
-    return value
-
-
-def _value(kind: Trouble, value: Any) -> int | None:
-    """Return a condition's value, ``None`` for the kind's own; refuses one that means nothing for it."""
-    meaning = conditions.MEANINGS[kind]
-    if not meaning.unit:
-        if value not in (None, 0):
-            raise wrong(f"a condition of kind {kind} has no value")
-        return None
-    if value is None and meaning.default is not None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not meaning.least <= value <= meaning.most:
-        least, most = meaning.least, meaning.most
-        raise wrong(
-            f"a condition of kind {kind} needs a whole number from {least} to {most} as its value: {meaning.unit}"
-        )
-    return value
-
-
-def _instant(view: View, wish: Mapping[str, Any], name: str) -> int | None:
-    value = wish.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise wrong(f"{name} must be a clock time such as 10:30 or an ISO 8601 date-time")
-    return instants.at_clock(value, view.now)
-
-
-def _duration(wish: Mapping[str, Any], name: str) -> int:
-    value = wish.get(name)
-    if value is None:
-        return 0
-    if not isinstance(value, str):
-        raise wrong(f"{name} must be a duration such as 10m")
-    span = instants.duration(value)
-    if span < 2 * instants.SECOND:
-        raise wrong(f"{name} must be at least 2s")
-    return span
-
-
 def read_integration(wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return what :func:`~.commands.add_integration` takes."""
     allowed(wish, ("kind", "name", "target", "auth", "user", "token", "static"))
@@ -307,7 +205,7 @@ def condition_json(view: View, condition: Condition) -> dict[str, Any]:
         "test": condition.test,
         "test_name": "every test" if test is None else test.name,
         "agents": [_name_of(view, location) for location in condition.agents],
-        **{name: list(getattr(condition, name)) for name in NAMES},
+        **{name: list(getattr(condition, name)) for name in forecast.NAMES},
         "since": instants.iso_milliseconds(condition.since),
         "until": None if condition.until is None else instants.iso_milliseconds(condition.until),
         "value": condition.value,
@@ -315,7 +213,7 @@ def condition_json(view: View, condition: Condition) -> dict[str, Any]:
         "period": instants.spell(condition.period) if condition.period else None,
         "ramp": instants.spell(condition.ramp) if condition.ramp else None,
         "diurnal": condition.diurnal,
-        **{name: getattr(condition, name) for name in SHAPES},
+        **{name: getattr(condition, name) for name in forecast.NUMBERS},
         "in_force": conditions.in_force(condition, view.now),
     }
 

@@ -151,6 +151,7 @@ def _disabled(location: Location, instant: int, text: str) -> Location:
 
 
 def _close(draft: Draft, alert: Alert, why: str, unknown: str = "") -> None:
+    alert = replace(alert, suppressed=False)
     draft.put(ALERTS, alert)
     draft.record(
         "alert.cleared",

@@ -188,8 +188,8 @@ class Watch:
         return next(signal for signal in self.signals if signal.name == location)
 
 
-def watch(view: View, unit: Unit, test: Test, rule: AlertRule) -> Watch:
-    """Return what ``unit`` looks at."""
+def watch(view: View, unit: Unit, test: Test, rule: AlertRule, *, silenced: bool = True) -> Watch:
+    """Return what ``unit`` looks at; with ``silenced`` false it looks through silences and suppression windows."""
     alert_type = alert_type_of(rule)
     interval = interval_of(test, alert_type)
     parsed = expressions.parse(rule.expression, rule.alert_type)
@@ -204,7 +204,7 @@ def watch(view: View, unit: Unit, test: Test, rule: AlertRule) -> Watch:
         expressions.asked(parsed),
         unknowable if unknowable and view.knobs(Knobs).dynamic_baselines else (),
         _lately(_conditions(view, test), (unit.done - rule.out_of) * interval),
-        _quiet(view, unit, test, rule, (unit.done - rule.out_of) * interval),
+        _quiet(view, unit, test, rule, (unit.done - rule.out_of) * interval) if silenced else (),
     )
     locations = parsed.agents(locations_of(test, alert_type))
     return Watch(interval, parsed, tuple(Sight(scene, name) for name in locations), _unknown(view, rule, unknowable))
