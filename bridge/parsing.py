@@ -26,7 +26,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         text = raw.decode("utf-8-sig", "replace")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number, parse_int=_integer)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise Unreadable("the body is nested too deeply", "unreadable") from None
     except ValueError as error:
@@ -69,3 +69,6 @@ def _deeper_than(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_int=_integer)

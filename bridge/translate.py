@@ -27,6 +27,7 @@ MAX_LINK = 2_000
 ROOM_FOR_KEY = 64
 SEVERITIES = ("critical", "error", "warning", "info")
 CLIENT = "ThousandEyes"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _ZONED = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) UTC", re.ASCII)
 _DETAILS = {
     "ruleName": "Alert Rule",
@@ -199,4 +200,4 @@ def _cut_detail(value: str) -> str:
 
 
 def _dump(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, separators=(",", ":"))
+    return _ENCODER.encode(body)
