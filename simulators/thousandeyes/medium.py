@@ -47,24 +47,18 @@ class Target:
     bandwidth: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Probe:
-    """A target as measured from one ``location``; ``network`` is that of a BGP monitor.
-
-    ``place`` is where from and on what: what tells this probe's noise from that of its test's others. Probes come from
-    :func:`probe`, which makes each only once, so that what was found out about one can be looked up by identity.
-    """
+    """A target as measured from one ``location``; ``network`` is that of a BGP monitor."""
 
     target: Target
     location: str
-    network: str
-    place: str
+    network: str = ""
 
-
-@functools.lru_cache(maxsize=65536)
-def probe(target: Target, location: str, network: str = "") -> Probe:
-    """Return the probe of a target from a location."""
-    return Probe(target, location, network, f"{location}@{target.part}" if target.part else location)
+    @property
+    def place(self) -> str:
+        """Where from and on what: what tells this probe's noise from that of its test's others."""
+        return f"{self.location}@{self.target.part}" if self.target.part else self.location
 
 
 class Medium:

@@ -108,7 +108,10 @@ def _skip(draft: Draft, unit: Unit) -> tuple[Unit, Memory]:
         return unit, {}
     interval = watching.interval_of(draft.need(TESTS, unit.test), watching.alert_type_of(rule))
     done = min(draft.now // interval - 1, foreseen.number - 1) - rule.out_of
-    return (replace(unit, done=done, history=()) if done > unit.done else unit), foreseen.memory
+    if done > unit.done:
+        unit = replace(unit, done=done, history=())
+        draft.put(UNITS, unit)
+    return unit, foreseen.memory
 
 
 def settle(draft: Draft, unit: Unit) -> Unit:
@@ -142,7 +145,7 @@ def _settle(draft: Draft, unit: Unit, timer: Timer | None = None) -> tuple[Unit,
         foreseen = None
         unit = replace(unit, done=number, history=state.history, active=state.active)
         if event is not None:
-            unit = lifecycle.happen(draft, unit, test, rule, watch, event, number, memory)
+            unit = lifecycle.happen(draft, unit, test, rule, watch, event, number)
         draft.put(UNITS, unit)
     return unit, memory, watch
 
