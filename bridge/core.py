@@ -26,12 +26,15 @@ from bridge.decision import Decision, Outcome, decide
 from bridge.delivery import Consequence, Exchange, KeyState, Verdict
 from bridge.errors import StoreError, Unreadable
 from bridge.messages import InboundMessage, Kind
+from bridge.people import IncidentEvent
 from bridge.storage import Outgoing, Raw, Store, Try
 from bridge.tally import Tally
+from bridge.watch import Canary
 
 __all__ = ["ACCEPTED", "UNAVAILABLE", "Answer", "Bridge", "Inbound", "Point"]
 
 log = logging.getLogger("bridge")
+Readable = InboundMessage | IncidentEvent | Canary
 #: Notifications decided in one transaction; senders wait while it lasts, so it is short.
 BATCH = 50
 
@@ -210,20 +213,25 @@ class Bridge:
         return done
 
     def _decide_batch(self, now: int) -> list[Outcome]:
+        rows = self.store.undecided(BATCH)
         try:
-            with self.store.transaction():
-                return [self._decide_one(row, raw, now) for row, raw in self.store.undecided(BATCH)]
+            # Reading takes time and needs no store, so it is done before the transaction that senders wait for.
+            read = [(row, raw, _read(raw)) for row, raw in rows]
+            # A decision that is lost with the power is made again; sending waits for a commit that flushes both.
+            with self.store.transaction(durable=False):
+                return [self._decide_one(row, raw, what, now) for row, raw, what in read]
         except StoreError:
             raise
         except Exception as error:
             # A fault of ours. One message must not stop all the others, so they go one by one, and this one is kept.
             log.exception("a decision failed", extra={"reason": f"{type(error).__name__}: {error}"})
-            return [self._decide_alone(row, raw, now) for row, raw in self.store.undecided(BATCH)]
+            return [self._decide_alone(row, raw, now) for row, raw in rows]
 
     def _decide_alone(self, row: int, raw: Raw, now: int) -> Outcome:
         try:
+            what = _read(raw)
             with self.store.transaction():
-                return self._decide_one(row, raw, now)
+                return self._decide_one(row, raw, what, now)
         except StoreError:
             raise
         except Exception as error:
@@ -231,34 +239,31 @@ class Bridge:
             self.tally.count("dead", "fault")
             return Outcome.DEAD
 
-    def _decide_one(self, row: int, raw: Raw, now: int) -> Outcome:
-        if raw.source == watch.SOURCE:
-            return self._decide_canary(row, raw, now)
-        try:
-            if raw.source == people.SOURCE:
-                return self._decide_incident(row, raw, now)
-            message = messages.read(raw.source, raw.body)
-        except Unreadable as error:
-            log.error("a notification is unreadable", extra={"letter": f"i{row}", "reason": str(error)})
-            self.store.apply(row, None, Decision(Outcome.DEAD), now, str(error), error.cause)
-            self.tally.count("dead", error.cause)
+    def _decide_one(self, row: int, raw: Raw, what: Readable | Unreadable, now: int) -> Outcome:
+        if isinstance(what, Unreadable):
+            log.error("a notification is unreadable", extra={"letter": f"i{row}", "reason": str(what)})
+            self.store.apply(row, None, Decision(Outcome.DEAD), now, str(what), what.cause)
+            self.tally.count("dead", what.cause)
             return Outcome.DEAD
+        if isinstance(what, IncidentEvent):
+            return self._decide_incident(row, what, now)
+        if isinstance(what, Canary):
+            return self._decide_canary(row, raw, what, now)
         self.tally.observe("decision", (now - raw.received_at) / SECOND)
-        decision = self._judge(row, message, now)
-        unknown = message.event_type[:100] if decision.outcome is Outcome.UNKNOWN else None
-        self.store.apply(row, message, decision, now, unknown)
+        decision = self._judge(row, what, now)
+        unknown = what.event_type[:100] if decision.outcome is Outcome.UNKNOWN else None
+        self.store.apply(row, what, decision, now, unknown, received_at=raw.received_at)
         return decision.outcome
 
-    def _decide_incident(self, row: int, raw: Raw, now: int) -> Outcome:
-        event = people.read(raw.body)
+    def _decide_incident(self, row: int, event: IncidentEvent, now: int) -> Outcome:
         outcome, reason = people.decide(event, self.config)
         if event.event_id and self.store.seen(people.SOURCE, event.event_type, event.event_id, row):
             outcome = Outcome.DUPLICATE
         self.store.settle(row, event.event_type, outcome.value, now, event_id=event.event_id or None, reason=reason)
         return outcome
 
-    def _decide_canary(self, row: int, raw: Raw, now: int) -> Outcome:
-        hatched = watch.hatch(raw.body, self.config, now)
+    def _decide_canary(self, row: int, raw: Raw, canary: Canary, now: int) -> Outcome:
+        hatched = watch.hatch(canary, self.config, now)
         if hatched is not None:
             self.store.put_alert(hatched[0])
             self.store.enqueue(hatched[0], hatched[1], now, received_at=raw.received_at)
@@ -351,6 +356,17 @@ class Bridge:
                 "the clock went back", extra={"reason": f"{(latest - now) / SECOND:.0f} s, {moved} events moved"}
             )
         self._latest = now
+
+
+def _read(raw: Raw) -> Readable | Unreadable:
+    try:
+        if raw.source == watch.SOURCE:
+            return watch.read(raw.body)
+        if raw.source == people.SOURCE:
+            return people.read(raw.body)
+        return messages.read(raw.source, raw.body)
+    except Unreadable as error:
+        return error
 
 
 _LOUD = {

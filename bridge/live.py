@@ -41,6 +41,7 @@ log = logging.getLogger("bridge")
 LONGEST_WAIT = 60 * SECOND
 LANES = 8
 STANDBY = SECOND
+SWITCH = 0.001
 AGAIN_FIRST, AGAIN_MOST = SECOND // 20, SECOND
 
 
@@ -137,19 +138,26 @@ class Engine:
         if not leading:
             return now() + STANDBY
         while not self._stopping and self.bridge.decide(now(), batches=1):
-            for worker in (*self._lanes, self._chores):
-                worker.nudge()
+            # Waking a thread costs as much as a decision, so those that have nothing to do sleep on.
+            for lane, worker in enumerate(self._lanes):
+                if self._names(lane):
+                    worker.nudge()
+            if self.bridge.config.incidents.api_token is not None:
+                self._chores.nudge()
         polling = self.bridge.store.polling
         return None if polling is None else now() + polling
 
+    def _names(self, lane: int) -> list[str]:
+        return list(self.bridge.config.keys)[lane::LANES]
+
     def _deliver(self, lane: int) -> int | None:
-        names = list(self.bridge.config.keys)[lane::LANES]
+        names = self._names(lane)
         # One event per key and turn, so that a failing key costs its neighbours one try, not its whole queue.
         while names and self._leading and not self._stopping:
             names = [name for name in names if self.bridge.deliver(name, now())]
         if not self._leading:
             return None
-        dues = [self.bridge.next_send(name) for name in list(self.bridge.config.keys)[lane::LANES]]
+        dues = [self.bridge.next_send(name) for name in self._names(lane)]
         if self.bridge.store.polling is not None:
             dues.append(now() + 5 * SECOND)
         return min((due for due in dues if due is not None), default=None)
@@ -225,6 +233,8 @@ def log_to_stderr(config: Config) -> None:
 def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = False) -> None:
     """Serve until told to stop; raise :class:`BridgeProblem` when the bridge cannot be started."""
     log_to_stderr(config)
+    # Deciding must not keep a sender waiting for its answer.
+    sys.setswitchinterval(SWITCH)
     for warning in config.warnings:
         log.warning(warning)
     if config.store.postgresql is None and sqlite3.sqlite_version_info < FIXED_WAL:

@@ -34,7 +34,8 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise Unreadable(f"the body is not JSON{where}", "unreadable") from None
     if not isinstance(value, dict):
         raise Unreadable("the body is not a JSON object", "unreadable")
-    if _deeper_than(value, MAX_DEPTH):
+    # What has few brackets cannot be deep; counting them is cheaper than walking.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise Unreadable(f"the body is nested more than {MAX_DEPTH} deep", "unreadable")
     return value
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 
 from bridge import schema
 from bridge.errors import NoStore, StoreError
@@ -112,12 +113,18 @@ class PostgresStore(Store):
             raise
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Keep the changes of the block together; nested blocks are savepoints and undo only their own part."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Keep the changes of the block together; nested blocks are savepoints and undo only their own part.
+
+        Without ``durable`` the commit does not wait for the disk; the next that does waits for both.
+        """
         with self._work.lock:
             connection = self._connection()
+            outermost = connection.info.transaction_status is TransactionStatus.IDLE
             try:
                 with connection.transaction():
+                    if outermost and not durable:
+                        connection.execute("SET LOCAL synchronous_commit TO off")
                     yield
             except psycopg.Error as error:
                 raise self._failed(error) from error

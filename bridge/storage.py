@@ -63,8 +63,12 @@ class Store(ABC):
     # -- what a database gives -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[None]:
-        """Return a context whose changes are kept together, or dropped together on any exception."""
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Return a context whose changes are kept together, or dropped together on any exception.
+
+        Changes that are not ``durable`` may be lost with the power until the next that are: for what would be done
+        again in the same way, and of which nobody outside has heard.
+        """
 
     @abstractmethod
     def append(self, batch: Sequence[Raw]) -> None:
@@ -141,6 +145,8 @@ class Store(ABC):
         now: int,
         reason: str | None = None,
         cause: str | None = None,
+        *,
+        received_at: int = 0,
     ) -> None:
         """Write a decision about the notification ``row``; ``message`` is None when it could not be read."""
         alert = decision.alert
@@ -158,7 +164,6 @@ class Store(ABC):
         )
         if alert is None or decision.outcome in (Outcome.DUPLICATE, Outcome.SUPERSEDED):
             return
-        received = self.row("SELECT received_at FROM inbox WHERE id = ?", row)
         self.put_alert(alert)
         if decision.withdraw:
             self.change(
@@ -167,7 +172,7 @@ class Store(ABC):
                 alert.dedup_key,
             )
         if decision.send is not None:
-            self.enqueue(alert, [decision.send], now, received_at=now if received is None else received[0])
+            self.enqueue(alert, [decision.send], now, received_at=received_at)
 
     def settle(
         self, row: int, kind: str, outcome: str, now: int, *, event_id: str | None = None, reason: str | None = None

@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,12 @@ class SqliteStore(Store):
         return store
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Keep the changes of the block together; nested blocks are savepoints and undo only their own part."""
-        with self._lock:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Keep the changes of the block together; nested blocks are savepoints and undo only their own part.
+
+        Without ``durable`` the commit is not flushed to the disk; the next that is flushes it, too.
+        """
+        with self._lock, nullcontext() if durable or self.connection.in_transaction else self._unflushed():
             if self.connection.in_transaction:
                 self._savepoints += 1
                 name = f"part_{self._savepoints}"
@@ -87,6 +90,14 @@ class SqliteStore(Store):
                     for statement in undoing:
                         self.connection.execute(statement)
                 raise
+
+    @contextmanager
+    def _unflushed(self) -> Iterator[None]:
+        self._execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
+        finally:
+            self._execute("PRAGMA synchronous=FULL")
 
     def append(self, batch: Sequence[Raw]) -> None:
         """Store notifications durably, all or none; raise :class:`StoreError` when they could not be kept."""

@@ -61,7 +61,7 @@ def trigger(message: InboundMessage, severity: str, words: Wording = wording.DEF
     """Return the JSON body of the event that opens the incident, without routing key."""
     alert = message.alert
     target = _target(alert)
-    values = wording.values(message, target)
+    values = wording.Values(message, target)
     payload: dict[str, Any] = {
         "summary": summary(values, words),
         "source": _cut(target or message.test or text(alert.get("hostname")) or CLIENT, MAX_FIELD),

@@ -8,7 +8,7 @@ figures. A canary is stored, decided upon and delivered like any notification, a
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bridge import sending, translate, verdict
@@ -25,6 +25,13 @@ SOURCE = "bridge"
 WATCH_EVERY = 10 * SECOND
 STORE_AGAIN = 30 * SECOND
 TROUBLE, PAGED, CANARY = "trouble", "self-alert", "canary"
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A canary taken from the inbox."""
+
+    alert_id: str
 
 
 # -- self-alert --------------------------------------------------------------------------------------------------------
@@ -153,12 +160,17 @@ def fly(bridge: Bridge, now: int) -> int:
     return 1
 
 
-def hatch(raw: bytes, config: Config, now: int) -> tuple[AlertRow, list[Send]] | None:
+def read(raw: bytes) -> Canary:
+    """Return the canary in a notification we put in ourselves."""
+    return Canary(str(json.loads(raw)["canary"]))
+
+
+def hatch(canary: Canary, config: Config, now: int) -> tuple[AlertRow, list[Send]] | None:
     """Return the alert and the events of a canary taken from the inbox, ``None`` when canaries are off by now."""
     key = config.canary.key
     if key is None:
         return None
-    alert = _alert(str(json.loads(raw)["canary"]), "canary", key, now)
+    alert = _alert(canary.alert_id, "canary", key, now)
     words = "Canary of the bridge from ThousandEyes to PagerDuty; nothing is wrong"
     sends = [
         Send(

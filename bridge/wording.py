@@ -11,7 +11,7 @@ waits to be paged, and nothing in a payload is ever taken for a template.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -120,34 +120,60 @@ def template(source: str, where: str) -> Template:
     return Template(tuple(parts))
 
 
-def values(message: InboundMessage, targets: str) -> dict[str, str]:
-    """Return what the fields hold for ``message``."""
-    alert = message.alert
+class Values(Mapping[str, str]):
+    """What the fields hold for a message, worked out when they are asked for."""
+
+    def __init__(self, message: InboundMessage, target: str) -> None:
+        self.message = message
+        self.target = target
+
+    def __getitem__(self, name: str) -> str:
+        if name.startswith(STATIC):
+            return self.message.static.get(name[len(STATIC) :], "")
+        return _FIELDS[name](self.message, self.target)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_FIELDS)
+
+    def __len__(self) -> int:
+        return len(_FIELDS)
+
+
+def _of_alert(*names: str) -> Callable[[InboundMessage, str], str]:
+    return lambda message, target: next((found for name in names if (found := text(message.alert.get(name)))), "")
+
+
+def _places(message: InboundMessage, target: str) -> str:
     places = [
         text(item.get(f"{kind}Name")) or text(item.get(f"{kind}Id"))
         for kind in ("agent", "monitor")
-        for item in _objects(alert.get(f"{kind}s"))
+        for item in _objects(message.alert.get(f"{kind}s"))
     ]
-    agent = text(alert.get("agentName"))
-    found = {
-        "rule": message.rule,
-        "expression": text(alert.get("ruleExpression")),
-        "test": message.test,
-        "agent": agent,
-        "agents": ", ".join(place for place in places if place),
-        "target": targets,
-        "place": "" if targets == (message.test or agent) else targets,
-        "labels": ", ".join(message.labels),
-        "severity": message.severity or "",
-        "type": message.alert_type,
-        "account_group": message.account_group,
-        "rule_id": text(alert.get("ruleId")),
-        "test_id": text(alert.get("testId")),
-        "alert_id": message.alert_id,
-        "started": text(alert.get("dateStartZoned")) or text(alert.get("dateStart")),
-        "permalink": text(alert.get("permalink")) or text(alert.get("link")),
-    }
-    return {**{f"{STATIC}{name}": value for name, value in message.static.items()}, **found}
+    return ", ".join(place for place in places if place)
+
+
+def _place(message: InboundMessage, target: str) -> str:
+    return "" if target == (message.test or text(message.alert.get("agentName"))) else target
+
+
+_FIELDS: dict[str, Callable[[InboundMessage, str], str]] = {
+    "rule": lambda message, target: message.rule,
+    "expression": _of_alert("ruleExpression"),
+    "test": lambda message, target: message.test,
+    "agent": _of_alert("agentName"),
+    "agents": _places,
+    "target": lambda message, target: target,
+    "place": _place,
+    "labels": lambda message, target: ", ".join(message.labels),
+    "severity": lambda message, target: message.severity or "",
+    "type": lambda message, target: message.alert_type,
+    "account_group": lambda message, target: message.account_group,
+    "rule_id": _of_alert("ruleId"),
+    "test_id": _of_alert("testId"),
+    "alert_id": lambda message, target: message.alert_id,
+    "started": _of_alert("dateStartZoned", "dateStart"),
+    "permalink": _of_alert("permalink", "link"),
+}
 
 
 def _objects(value: object) -> list[Mapping[str, object]]:

@@ -101,7 +101,7 @@ def test_severities_are_configurable() -> None:
 
 def filled(text: str, **fields: Any) -> str:
     message = read(payload("TRIGGER", **fields))
-    return template(text, "t").fill(wording.values(message, "https://x.example"))
+    return template(text, "t").fill(wording.Values(message, "https://x.example"))
 
 
 @pytest.mark.parametrize(

@@ -252,3 +252,29 @@ def test_a_store_is_proved_by_writing() -> None:
     store.connection.execute("PRAGMA query_only = 1")
     with pytest.raises(StoreError):
         store.prove(6)
+
+
+def test_only_what_was_promised_waits_for_the_disk(tmp_path: Path) -> None:
+    """Deciding does not flush, whatever comes of it; receiving, trying and recording do."""
+    store = SqliteStore(tmp_path / "bridge.db")
+    levels: list[tuple[str, int]] = []
+
+    def level(what: str) -> None:
+        levels.append((what, store.rows("PRAGMA synchronous")[0][0]))
+
+    with store.transaction(durable=False):
+        level("deciding")
+    level("after")
+    with pytest.raises(ZeroDivisionError):
+        _fail_undurably(store)
+    with store.transaction():
+        with store.transaction(durable=False):
+            level("inside")
+        level("durable")
+    assert levels == [("deciding", 1), ("after", 2), ("inside", 2), ("durable", 2)]
+    store.close()
+
+
+def _fail_undurably(store: SqliteStore) -> None:
+    with store.transaction(durable=False):
+        raise ZeroDivisionError

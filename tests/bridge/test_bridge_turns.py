@@ -6,28 +6,24 @@ from bridge.turns import Turns
 
 
 def test_who_waits_goes_before_who_has_just_had_it() -> None:
-    """However greedily one thread comes back, another that waits is next, every time."""
+    """A thread that takes the lock again at once finds the one that was waiting ahead of it, every time."""
     turns = Turns()
-    greedy = [0]
-    stop = threading.Event()
-
-    def come_back_at_once() -> None:
-        while not stop.is_set():
-            with turns:
-                greedy[0] += 1
-                stop.wait(0.001)
-
-    thread = threading.Thread(target=come_back_at_once)
-    thread.start()
-    waited = []
     for _ in range(50):
-        before = greedy[0]
+        order: list[str] = []
+
+        def wait_for_it(order: list[str] = order) -> None:
+            with turns:
+                order.append("waiting")
+
+        thread = threading.Thread(target=wait_for_it)
         with turns:
-            waited.append(greedy[0] - before)
-    stop.set()
-    thread.join()
-    # One that was under way when we came, and at most one that had just begun.
-    assert max(waited) <= 2
+            thread.start()
+            while not turns._next.locked():
+                thread.join(0.0001)
+        with turns:
+            order.append("greedy")
+        thread.join()
+        assert order == ["waiting", "greedy"]
 
 
 def test_a_holder_may_take_it_again() -> None:
