@@ -1,10 +1,10 @@
 """How fast ThousandEyes' alerting is: 1,000 tests x 20 agents at 60 s for 30 days with noise and 500 changes.
 
 Run ``python benchmarks/thousandeyes_alerting.py``; it prints one line per figure and fails when the month takes longer
-than the bound. The month is played by a whole world: agenda, journal, notifications and all. Every evaluation the rules
-ask for is counted; *undecided* are the rounds that could only be told one by one, because their values graze the
-threshold. Their share is what the cost depends on: a rule whose threshold lies inside the noise is evaluated in every
-round, as ``--grazing N`` shows with N such tests.
+than the bound, in processor time, so that whatever else runs matters little. The month is played by a whole world:
+agenda, journal and all. Every evaluation the rules ask for is counted; *undecided* are the rounds that could only be
+told one by one, because their values graze the threshold. Their share is what the cost depends on: a rule whose
+threshold lies inside the noise is evaluated in every round, as ``--grazing N`` shows with N such tests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from simulators.thousandeyes.alerting import Effort, advance
 from simulators.thousandeyes.component import ThousandEyes
 from simulators.thousandeyes.model import ALERTS, Trouble
 
-TESTS, AGENTS, DAYS, CHANGES = 1_000, 20, 30, 500
+TESTS, AGENTS, DAYS = 1_000, 20, 30
+#: Each begins and ends, which makes 500 changes.
+CONDITIONS = 250
 BOUND = 5.0
 START = instants.parse("2026-03-02T00:00:00Z")
 #: Rules of the field: a status, an error, slow answers well above the healthy range. Every test gets one of them.
@@ -68,11 +70,13 @@ def account(grazing: int) -> tuple[World, list[str]]:
         own = tuple(test for number, test in enumerate(tests) if number % len(RULES) == place)
         rule(world, text, required, out_of, sources, own)
     if grazing:
-        rule(world, "((connectTime >= 40 ms))", 5, 5, 20, tuple(tests[:grazing]))
+        rule(world, "((connectTime >= 40 ms))", 5, 5, 10, tuple(tests[:grazing]), "exact")
     return world, tests
 
 
-def rule(world: World, text: str, required: int, out_of: int, sources: int, tests: tuple[str, ...]) -> None:
+def rule(
+    world: World, text: str, required: int, out_of: int, sources: int, tests: tuple[str, ...], mode: str = "any"
+) -> None:
     """Create a rule for ``tests``."""
     world.transact(
         lambda draft: commands.create_rule(
@@ -82,15 +86,16 @@ def rule(world: World, text: str, required: int, out_of: int, sources: int, test
             required=required,
             out_of=out_of,
             minimum_sources=sources,
+            mode=mode,
             tests=tests,
         )
     )
 
 
 def changes(tests: list[str]) -> list[tuple[int, Callable[[Any], Any]]]:
-    """Return the month's condition changes in order: begin and end, most of one test, some of a whole country."""
+    """Return the month's conditions in order of their beginning: most of one test, some of a whole country."""
     found: list[tuple[int, Callable[[Any], Any]]] = []
-    for number in range(CHANGES):
+    for number in range(CONDITIONS):
         kind, value, minutes, how = TROUBLES[number % len(TROUBLES)]
         at = START + draw("at", number, (DAYS * DAY - 12 * HOUR) // MINUTE) * MINUTE
         test = tests[draw("test", number, len(tests))]
@@ -112,21 +117,21 @@ def main() -> None:
         return advance(*given[:5], efforts[-1], *given[6:])
 
     units.advance = counting  # type: ignore[assignment]
-    begun = time.perf_counter()
+    begun, clock = time.process_time(), time.perf_counter()
     world, tests = account(grazing)
-    made = time.perf_counter()
+    made = time.process_time()
     for at, verb in changes(tests):
         world.advance_to(at)
         world.transact(verb)
     world.advance_to(START + DAYS * DAY)
-    ended = time.perf_counter()
+    ended, wall = time.process_time(), time.perf_counter() - clock
     rounds, single = TESTS * AGENTS * DAYS * DAY // MINUTE, sum(effort.rounds for effort in efforts)
     spans, alerts = sum(effort.spans for effort in efforts), world.view.count(ALERTS)
     setup, month = made - begun, ended - made
     print(f"tests x agents x rounds    {TESTS:,} x {AGENTS} x {DAYS * DAY // MINUTE:,} = {rounds:,} evaluations")
-    print(f"condition changes          {CHANGES}; alerts raised {alerts:,}")
-    print(f"setting up                 {setup:.2f} s")
-    print(f"the month                  {month:.2f} s (bound {BOUND} s)")
+    print(f"condition changes          {2 * CONDITIONS}; alerts raised {alerts:,}")
+    print(f"setting up                 {setup:.2f} s of processor time")
+    print(f"the month                  {month:.2f} s of processor time (bound {BOUND} s); all in all {wall:.2f} s")
     print(f"spans decided at once      {spans:,}")
     print(f"undecided, one by one      {single:,} rounds ({100 * single / rounds:.4f} %)")
     if month > BOUND and not grazing:

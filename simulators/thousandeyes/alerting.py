@@ -12,10 +12,11 @@ a round without violation into history and leaves an alert alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from itertools import compress
+from typing import NamedTuple, Protocol
 
 from simulators.thousandeyes.expression import Maybe
 
@@ -181,14 +182,19 @@ class Effort:
     spans: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a location's rounds ``first`` to ``last`` without asking again."""
+class Known(NamedTuple):
+    """What is known of a location's rounds ``first`` to ``last`` without asking again, and how to go on from there.
+
+    Up to ``regime`` nothing begins or ends; spans of ``width`` rounds are worth trying, those up to ``single`` are not.
+    """
 
     first: int
     last: int
     violates: bool
     standing: Standing
+    regime: int
+    width: int
+    single: int
 
 
 #: What is known by location. It holds as long as nothing changes that the location sees.
@@ -204,21 +210,22 @@ class _Runner:
 
     __slots__ = ("_effort", "_first", "_regime", "_single", "_width", "last", "signal", "standing", "violates")
 
-    def __init__(self, signal: Signal, effort: Effort) -> None:
+    def __init__(self, signal: Signal, effort: Effort, known: Known | None) -> None:
         self.signal = signal
+        self._effort = effort
         self.last = -NEVER
         self.violates = False
-        self.standing = Standing.COUNTED
         self._first = 0
-        self._effort = effort
-        self._regime = -NEVER
-        self._single = -NEVER
-        self._width = NEVER
+        if known is None:
+            self.standing, self._regime, self._width, self._single = Standing.COUNTED, -NEVER, NEVER, -NEVER
+        else:
+            self.standing, self._regime = known.standing, known.regime
+            self._width, self._single = known.width, known.single
 
     @property
     def known(self) -> Known:
         """What it knows at the end."""
-        return Known(self._first, self.last, self.violates, self.standing)
+        return Known(self._first, self.last, self.violates, self.standing, self._regime, self._width, self._single)
 
     def look(self, number: int, horizon: int) -> None:
         """Find out about round ``number`` and as many after it as can be told, up to ``horizon``."""
@@ -263,50 +270,99 @@ def advance(
     the ``effort`` was spent). What is in ``memory`` is not asked again; what was found out is left there.
     """
     spent, remembered = effort or Effort(), {} if memory is None else memory
-    names = tuple(signal.name for signal in signals)
-    now: list[Known | _Runner] = []
-    for signal in signals:
-        known = remembered.get(signal.name)
-        fits = known is not None and known.first <= first <= known.last
-        now.append(known if known is not None and fits else _Runner(signal, spent))
+    line = _Line(signals, first, last, spent, remembered)
     number, event = first, None
     while number <= last and event is None:
-        end = last
-        for place, source in enumerate(now):
-            if source.last < number:
-                runner = source if isinstance(source, _Runner) else _Runner(signals[place], spent)
-                runner.look(number, last)
-                now[place] = source = runner
-            if source.last < end:
-                end = source.last
-        state, stopped, event = _constant(config, state, names, now, number, end)
+        # Without an alert, and where any locations will do, too few of them need not be asked.
+        end = line.reach(number, config if state.active is None and config.mode != "exact" else None)
+        state, stopped, event = _constant(config, state, line, number, end)
         number = stopped + 1
         if spent.rounds + spent.spans >= spent.limit:
             break
-    remembered.update(
-        (name, source.known) for name, source in zip(names, now, strict=True) if isinstance(source, _Runner)
-    )
+    remembered.update(line.known())
     return state, number - 1, event
 
 
-def _constant(
-    config: Config, state: State, names: tuple[str, ...], now: Sequence[Known | _Runner], first: int, last: int
-) -> tuple[State, int, Event | None]:
+class _Line:
+    """All locations side by side: who violates, what each one's rounds count for, and up to which round that holds.
+
+    What is remembered is taken as it is; a location is only asked when that does not reach far enough.
+    """
+
+    __slots__ = (
+        "_effort",
+        "_ends",
+        "_horizon",
+        "_memory",
+        "_odd",
+        "_runners",
+        "_signals",
+        "flags",
+        "names",
+        "standings",
+    )
+
+    def __init__(self, signals: Sequence[Signal], first: int, last: int, effort: Effort, memory: Memory) -> None:
+        self.names = tuple([signal.name for signal in signals])
+        self._signals, self._horizon, self._effort = signals, last, effort
+        known = [memory.get(name) for name in self.names]
+        self._memory = [None if row is None or row.first > first else row for row in known]
+        self._ends = [first - 1 if row is None else row.last for row in self._memory]
+        self.flags = [row is not None and row.violates for row in self._memory]
+        self.standings = [Standing.COUNTED if row is None else row.standing for row in self._memory]
+        self._odd = any(standing is not Standing.COUNTED for standing in self.standings)
+        self._runners: dict[int, _Runner] = {}
+
+    def reach(self, number: int, few: Config | None) -> int:
+        """Make everything hold at round ``number`` and return up to which round it does, the horizon at most.
+
+        With ``few`` the last locations are not asked when even all of them together could not reach the threshold;
+        they pass for not violating.
+        """
+        ends = self._ends
+        stale = [place for place, end in enumerate(ends) if end < number]
+        if not stale:
+            return min(self._horizon, min(ends, default=NEVER))
+        known = [place for place, end in enumerate(ends) if end >= number]
+        bad = sum([self.flags[place] for place in known])
+        there = sum([self.standings[place] is not Standing.ABSENT for place in known])
+        for asked, place in enumerate(stale):
+            if few is not None and bad + len(stale) - asked < few.threshold(there):
+                left = stale[asked:]
+                for passed in left:
+                    self.flags[passed], self.standings[passed] = False, Standing.COUNTED
+                return min(self._horizon, min([end for end in ends if end >= number], default=NEVER))
+            self._look(place, number)
+            bad += self.flags[place]
+            there += self.standings[place] is not Standing.ABSENT
+        return min(self._horizon, min(ends))
+
+    def _look(self, place: int, number: int) -> None:
+        runner = self._runners.get(place)
+        if runner is None:
+            runner = self._runners[place] = _Runner(self._signals[place], self._effort, self._memory[place])
+        runner.look(number, self._horizon)
+        self._ends[place], self.flags[place], self.standings[place] = runner.last, runner.violates, runner.standing
+        self._odd = self._odd or runner.standing is not Standing.COUNTED
+
+    def of(self, standing: Standing) -> tuple[str, ...]:
+        """Return the locations whose rounds count for this."""
+        if not self._odd:
+            return self.names if standing is Standing.COUNTED else ()
+        return tuple([name for name, found in zip(self.names, self.standings, strict=True) if found is standing])
+
+    def known(self) -> Iterator[tuple[str, Known]]:
+        """Yield what was found out."""
+        return ((self.names[place], runner.known) for place, runner in self._runners.items())
+
+
+def _constant(config: Config, state: State, line: _Line, first: int, last: int) -> tuple[State, int, Event | None]:
     """Step through rounds in which nothing changes, until the state repeats."""
-    violating: tuple[str, ...] = ()
-    withheld: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
-    for name, source in zip(names, now, strict=True):
-        if source.violates:
-            violating = (*violating, name)
-        if source.standing is Standing.WITHHELD:
-            withheld = (*withheld, name)
-        elif source.standing is Standing.ABSENT:
-            absent = (*absent, name)
-    if absent:
-        names = tuple(name for name in names if name not in absent)
+    violating = tuple(compress(line.names, line.flags))
+    absent, withheld = line.of(Standing.ABSENT), line.of(Standing.WITHHELD)
+    participating = tuple([name for name in line.names if name not in absent]) if absent else line.names
     for number in range(first, last + 1):
-        after, event = step(config, state, violating, names, withheld)
+        after, event = step(config, state, violating, participating, withheld)
         if event is not None:
             return after, number, event
         if after == state:

@@ -41,6 +41,14 @@ from simulators.thousandeyes.model import (
     User,
 )
 
+#: Kind of integration -> prefix and first number of its ids.
+INTEGRATION_IDS = {
+    "webhook": ("wb", 201),
+    "pager-duty": ("pgd", 21),
+    "slack": ("sl", 101),
+    "service-now": ("sn", 301),
+    "app-dynamics": ("ad", 401),
+}
 DEFAULT_AID = "1001"
 DEFAULT_TOKEN = "te-rehearsal-token"  # noqa: S105 - the published token of a simulator
 FIRST_ENTERPRISE_AGENT = ids.decimal(562949953424211)
@@ -317,10 +325,12 @@ def add_integration(
     token: str = "",
     static: tuple[tuple[str, str], ...] = (),
 ) -> Integration:
-    """Add a classic webhook (``kind`` "webhook") or a PagerDuty service ("pager-duty", ``token`` = integration key)."""
-    shape = ids.decimal(201 if kind == "webhook" else 21)
-    prefix = "wb" if kind == "webhook" else "pgd"
-    number = draft.fresh(shape, f"te.integration.{prefix}")
+    """Add an integration: a classic webhook ("webhook"), or another ``kind`` of :data:`INTEGRATION_IDS`.
+
+    A PagerDuty service's ``token`` is its integration key.
+    """
+    prefix, first = INTEGRATION_IDS[kind]
+    number = draft.fresh(ids.decimal(first), f"te.integration.{prefix}")
     integration = Integration(f"{prefix}-{number}", kind, name, target, auth, user, token, static)
     draft.put(INTEGRATIONS, integration)
     draft.record("integration.added", integration.id, integration=name, target=target)

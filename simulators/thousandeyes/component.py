@@ -12,8 +12,8 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.thousandeyes import notifiers, silences, units
-from simulators.thousandeyes.model import INTEGRATIONS, OWNER, TABLES, TESTS
+from simulators.thousandeyes import mails, notifiers, silences, units
+from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, OWNER, TABLES, TESTS
 
 
 class ThousandEyes:
@@ -26,6 +26,7 @@ class ThousandEyes:
         units.TRANSITION: units.on_transition,
         silences.SILENCE_ENDS: silences.on_end,
         notifiers.RETRY: notifiers.on_retry,
+        mails.MAIL: mails.on_due,
     }
 
     def on_timer(self, draft: Draft, timer: Timer) -> None:
@@ -91,11 +92,36 @@ def _released(world: World, entry: Entry) -> tuple[str, str, Tone]:
     return f"alert on {entry.data['test']!r} no longer suppressed", why, Tone.NOTICE
 
 
+def _integration_name(world: World, name: str) -> str:
+    integration, operation = world.view.get(INTEGRATIONS, name), world.view.get(DOCUMENTS, name)
+    if integration is not None:
+        return integration.name
+    return name if operation is None else str(operation.body["name"])
+
+
+def _posted(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    data = entry.data
+    event = data["event"].removeprefix("ALERT_NOTIFICATION_").lower()
+    return f"{event} posted to {data['channel']} {_integration_name(world, data['integration'])}", "", Tone.QUIET
+
+
+def _mailed(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    return f"mail to {', '.join(entry.data['recipients'])}", entry.data["title"], Tone.QUIET
+
+
+def _lost(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    name = _integration_name(world, entry.data["integration"])
+    return f"notification to {name} cannot be sent", entry.data["why"], Tone.FAULT
+
+
+def _installed(world: World, entry: Entry) -> tuple[str, str, Tone]:
+    return f"PagerDuty service {entry.data['service']!r}: {entry.data['outcome']}", entry.data["text"], Tone.QUIET
+
+
 def _notified(verb: str, tone: Tone) -> _Telling:
     def tell(world: World, entry: Entry) -> tuple[str, str, Tone]:
         data = entry.data
-        integration = world.view.get(INTEGRATIONS, data["integration"])
-        name = data["integration"] if integration is None else integration.name
+        name = _integration_name(world, data["integration"])
         event = data["event"].removeprefix("ALERT_NOTIFICATION_").lower()
         why = f"attempt {data['attempt']}: {data['error'] or 'HTTP ' + str(data['status'])}"
         if data.get("again"):
@@ -113,6 +139,10 @@ _STORY: Mapping[str, _Telling] = {
     "alert.suppressed": _suppressed,
     "alert.released": _released,
     "alerting.unknown": _unknown,
+    "email.sent": _mailed,
+    "integration.installed": _installed,
+    "notification.lost": _lost,
+    "notification.posted": _posted,
     "notification.delivered": _notified("delivered", Tone.QUIET),
     "notification.retried": _notified("not accepted", Tone.FAULT),
     "notification.failed": _notified("given up", Tone.FAULT),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from simulators.engine import ids
 from simulators.engine.instants import DAY, SECOND
@@ -200,8 +200,7 @@ def intensity_limits(condition: Condition, since: int, until: int) -> tuple[int,
     return low, high
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(NamedTuple):
     """A condition as it shows: its ``amount`` in smallest units (the value as it stands where nothing grows)."""
 
     condition: Condition

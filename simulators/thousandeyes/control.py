@@ -18,25 +18,28 @@ from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, conditions, forecast, notifiers, silences
+from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, silences, telling
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
     CONDITIONS,
+    DOCUMENTS,
     INTEGRATIONS,
+    MAILS,
     TESTS,
     TOKENS,
     USERS,
     Condition,
     Integration,
     Knobs,
+    Mail,
 )
 from simulators.thousandeyes.monitors import monitors
 
-KINDS = ("webhook", "pager-duty")
-LOGINS = ("none", "basic", "token")
+KINDS = tuple(commands.INTEGRATION_IDS)
+LOGINS = ("none", "basic", "token", "oauth")
 
 
 def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
@@ -88,6 +91,22 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
             raise wrong(f"{integration_id} is no webhook; only webhooks have a test button")
         transact(notifiers.test_webhook, integration_id)
         return answer({"sent": "WEBHOOK_TEST"}, 202)
+
+    @routes.post("/operations/<operation_id>/test")
+    def test_operation(operation_id: str) -> Response:
+        operation = world().view.need(DOCUMENTS, operation_id)
+        transact(notifiers.test_custom_webhook, operation.parent, operation_id)
+        return answer({"sent": notifiers.CUSTOM_TEST}, 202)
+
+    @routes.post("/pagerduty")
+    def install() -> Response:
+        """Integrate the services somebody picked on PagerDuty's page; one line tells what came of each."""
+        lines = transact(native.install, **read_installation(object_body()))
+        return answer({"lines": [asdict(line) for line in lines]}, 201)
+
+    @routes.get("/mails")
+    def list_mails() -> Response:
+        return answer({"mails": [mail_json(row) for row in world().view.all(MAILS)]})
 
     @routes.post("/agents")
     def add_agent() -> Response:
@@ -180,6 +199,28 @@ def read_integration(wish: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_installation(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`~.native.install` takes."""
+    allowed(wish, ("subdomain", "services", "target"))
+    services = wish.get("services")
+    if not isinstance(services, list) or not services or not all(isinstance(row, dict) for row in services):
+        raise wrong("services must be an array of objects, one for each service that was picked")
+    return {
+        "services": [_service(row) for row in services],
+        "subdomain": text(wish, "subdomain", "example"),
+        "target": text(wish, "target", notifiers.EVENTS_URL),
+    }
+
+
+def _service(row: Mapping[str, Any]) -> native.Service:
+    allowed(row, ("id", "name", "alerts_and_incidents", "key", "error"))
+    able = row.get("alerts_and_incidents", True)
+    if not isinstance(able, bool):
+        raise wrong("alerts_and_incidents must be true or false")
+    name = text(row, "name") or missing("name")
+    return native.Service(text(row, "id") or missing("id"), name, able, text(row, "key"), text(row, "error"))
+
+
 def read_knob_changes(wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return knobs by name; refuses unknown names and values of another type or out of range."""
     defaults = asdict(Knobs())
@@ -220,13 +261,25 @@ def condition_json(view: View, condition: Condition) -> dict[str, Any]:
 
 def _name_of(view: View, location: str) -> str:
     monitor = monitors().get(location)
-    return notifiers.agent_name(view, location) if monitor is None else monitor.name
+    return telling.agent_name(view, location) if monitor is None else monitor.name
 
 
 def integration_json(integration: Integration) -> dict[str, Any]:
     """Return an integration as JSON, without its secret."""
     shown = {entry.name: getattr(integration, entry.name) for entry in fields(integration) if entry.name != "token"}
     return shown | {"static": dict(integration.static)}
+
+
+def mail_json(mail: Mail) -> dict[str, Any]:
+    """Return a mail as JSON, with the whole message as it was sent."""
+    return {
+        "id": mail.id,
+        "at": instants.iso_milliseconds(mail.at),
+        "recipient": mail.recipient,
+        "subject": mail.subject,
+        "alerts": list(mail.alerts),
+        "message": mail.raw.decode(errors="replace"),
+    }
 
 
 def summary(view: View) -> dict[str, Any]:

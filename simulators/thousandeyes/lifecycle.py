@@ -13,8 +13,8 @@ from dataclasses import replace
 from simulators.engine import ids
 from simulators.engine.draft import Draft, View
 from simulators.thousandeyes import expression as expressions
-from simulators.thousandeyes import notifiers
-from simulators.thousandeyes.alerting import IDLE, Cleared, Event, Signal, Triggered, violates
+from simulators.thousandeyes import notifiers, telling
+from simulators.thousandeyes.alerting import IDLE, Cleared, Event, Known, Memory, Signal, Triggered, violates
 from simulators.thousandeyes.model import ALERTS, UNITS, Alert, AlertRule, AlertState, Location, Test, Unit
 from simulators.thousandeyes.watching import Watch
 
@@ -27,10 +27,12 @@ AGENT_REMOVED = "N/A (agent removed from test)"
 SERVER_REMOVED = "N/A (server removed from test)"
 
 
-def happen(draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, event: Event, number: int) -> Unit:
-    """Apply one event of a unit that took place at the end of round ``number``."""
+def happen(
+    draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, event: Event, number: int, memory: Memory
+) -> Unit:
+    """Apply one event of a unit that took place at the end of round ``number``; ``memory`` is what is known by then."""
     if isinstance(event, Triggered):
-        return _trigger(draft, unit, test, rule, watch, event, number)
+        return _trigger(draft, unit, test, rule, watch, event, number, memory)
     instant = (number + 1) * watch.interval
     alert = draft.need(ALERTS, unit.alert)
     locations = {location.agent: location for location in alert.locations}
@@ -57,11 +59,11 @@ def happen(draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, 
 
 
 def _trigger(
-    draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, event: Triggered, number: int
+    draft: Draft, unit: Unit, test: Test, rule: AlertRule, watch: Watch, event: Triggered, number: int, memory: Memory
 ) -> Unit:
     locations = []
     for name in event.locations:
-        first = _streak(watch.sight(name), number, max(unit.first, number - rule.out_of + 1))
+        first = _streak(watch.sight(name), number, max(unit.first, number - rule.out_of + 1), memory.get(name))
         metrics = _text(watch, name, first)
         locations.append(Location(name, (first + 1) * watch.interval, None, AlertState.TRIGGER, metrics))
     alert = Alert(
@@ -101,8 +103,10 @@ def _trigger(
     return replace(unit, alert=alert.id)
 
 
-def _streak(signal: Signal, number: int, floor: int) -> int:
+def _streak(signal: Signal, number: int, floor: int, known: Known | None) -> int:
     """Return the first round of the row of violations that ``number`` is in, not looking back beyond ``floor``."""
+    if known is not None and known.violates and known.first <= number <= known.last:
+        number = max(known.first, floor)
     while number > floor and violates(signal, number - 1):
         number -= 1
     return number
@@ -171,7 +175,7 @@ def _extra(part: str, unknown: str) -> dict[str, str]:
 
 
 def _names(view: View, alert: Alert, locations: Iterable[str]) -> list[str]:
-    return [notifiers.location_name(view, alert.alert_type, name) for name in locations]
+    return [telling.location_name(view, alert.alert_type, name) for name in locations]
 
 
 def _text(watch: Watch, location: str, number: int) -> str:

@@ -47,18 +47,24 @@ class Target:
     bandwidth: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """A target as measured from one ``location``; ``network`` is that of a BGP monitor."""
+    """A target as measured from one ``location``; ``network`` is that of a BGP monitor.
+
+    ``place`` is where from and on what: what tells this probe's noise from that of its test's others. Probes come from
+    :func:`probe`, which makes each only once, so that what was found out about one can be looked up by identity.
+    """
 
     target: Target
     location: str
-    network: str = ""
+    network: str
+    place: str
 
-    @property
-    def place(self) -> str:
-        """Where from and on what: what tells this probe's noise from that of its test's others."""
-        return f"{self.location}@{self.target.part}" if self.target.part else self.location
+
+@functools.lru_cache(maxsize=65536)
+def probe(target: Target, location: str, network: str = "") -> Probe:
+    """Return the probe of a target from a location."""
+    return Probe(target, location, network, f"{location}@{target.part}" if target.part else location)
 
 
 class Medium:

@@ -54,6 +54,8 @@ class Knobs:
     dynamic_baselines: bool = True
     #: An alert that outlasts its real-time suppression is announced again.
     second_notification: bool = True
+    #: Custom webhooks are repeated as classic ones are.
+    custom_webhooks_repeated: bool = True
     #: A test name used twice is refused.
     unique_test_names: bool = True
     #: Status answered to an account group the user is not assigned to.
@@ -217,9 +219,10 @@ class AlertRule:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """A classic webhook (``wb-…``) or a PagerDuty service (``pgd-…``) that rules can notify.
+    """A classic webhook (``wb-…``), PagerDuty service (``pgd-…``) or other third party that rules can notify.
 
-    ``auth`` is none, basic or token; for PagerDuty ``target`` is the Events API and ``token`` the integration key.
+    ``auth`` is none, basic, token or oauth; for PagerDuty ``target`` is the Events API and ``token`` the integration
+    key, and ``user`` the account's subdomain.
     """
 
     id: str
@@ -230,6 +233,8 @@ class Integration:
     user: str = ""
     token: str = field(default="", repr=False)
     static: tuple[tuple[str, str], ...] = ()
+    #: The PagerDuty service it belongs to.
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +411,29 @@ class Notification:
     made: int
     attempts: int = 0
     state: str = "pending"
+    #: Where and how it is sent, where that was decided once and for all (custom webhooks).
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingMail:
+    """What waits for a recipient (the ``id``) until all of this moment has happened: alerts, and their rules' texts."""
+
+    id: str
+    items: tuple[tuple[Alert, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail that was sent: ``raw`` is the MIME message."""
+
+    id: str
+    at: int
+    recipient: str
+    subject: str
+    alerts: tuple[str, ...]
+    raw: bytes
 
 
 ACCOUNT_GROUPS: TableKey[AccountGroup] = TableKey("thousandeyes.account_groups")
@@ -426,6 +454,8 @@ UNITS: TableKey[Unit] = TableKey("thousandeyes.units", {"test": lambda row: row.
 NOTIFICATIONS: TableKey[Notification] = TableKey(
     "thousandeyes.notifications", {"alert": lambda row: row.alert, "integration": lambda row: row.integration}
 )
+PENDING_MAILS: TableKey[PendingMail] = TableKey("thousandeyes.pending_mails")
+MAILS: TableKey[Mail] = TableKey("thousandeyes.mails", {"recipient": lambda row: row.recipient})
 #: What the alerting has no use for, as the vendor writes it; ``parent`` is the account group, "" = the organization.
 DOCUMENTS: TableKey[Document] = TableKey("thousandeyes.documents", {"place": lambda row: (row.kind, row.parent)})
 AUDIT: TableKey[AuditEvent] = TableKey("thousandeyes.audit", {"aid": lambda row: row.aid})
@@ -444,6 +474,8 @@ TABLES: tuple[TableKey[Any], ...] = (
     SILENCES,
     UNITS,
     NOTIFICATIONS,
+    PENDING_MAILS,
+    MAILS,
     DOCUMENTS,
     AUDIT,
 )

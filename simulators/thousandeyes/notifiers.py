@@ -1,10 +1,9 @@
-"""Telling the outside: classic webhooks, the native PagerDuty integration, and e-mail as a journalled record.
+"""Telling the outside: who is told of an alert by its rule, and how deliveries go.
 
-One notification per target when an alert triggers and one when it ends. A classic webhook counts as delivered only by
-exactly 200 and is repeated every five minutes for an hour otherwise; a retry never holds up a later notification, so a
-clear can overtake a failed trigger. The payload is the vendor's own (``eventType``, ``eventId``, ``alert``). What the
-native PagerDuty integration sends is not published: an Events API v2 event with a documented severity mapping, keyed by
-the alert id (assumed).
+One notification per target when an alert triggers and one when it ends. A webhook counts as delivered only by exactly
+200 and is repeated every five minutes for an hour otherwise; a retry never holds up a later notification, so a clear
+can overtake a failed trigger. What is sent is made elsewhere: :mod:`~.payloads` (classic webhooks), :mod:`~.native`
+(PagerDuty), :mod:`~.custom_webhooks`, :mod:`~.mails`. Slack, ServiceNow and AppDynamics are told in the journal.
 """
 
 from __future__ import annotations
@@ -17,81 +16,102 @@ from typing import Any
 
 from simulators.engine import ids
 from simulators.engine.agenda import Timer
-from simulators.engine.draft import Draft, Outcome, Outgoing, View
+from simulators.engine.draft import Draft, Outcome, Outgoing
 from simulators.engine.instants import MINUTE, SECOND
-from simulators.engine.zones import local
-from simulators.thousandeyes import documents, monitors
-from simulators.thousandeyes import expression as expressions
+from simulators.thousandeyes import custom_webhooks, mails, native, payloads
+from simulators.thousandeyes.custom_webhooks import CannotSend
 from simulators.thousandeyes.model import (
-    ACCOUNT_GROUPS,
-    AGENTS,
-    APP,
+    DOCUMENTS,
     INTEGRATIONS,
     NOTIFICATIONS,
     OWNER,
-    TESTS,
     Alert,
     AlertState,
     Integration,
     Knobs,
-    Location,
     Notification,
 )
+from simulators.thousandeyes.payloads import CLEAR, TEST, TRIGGER
+from simulators.thousandeyes.telling import story
 
 RETRY = "retry"
 RETRY_EVERY = 5 * MINUTE
-EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
-TYPE_NAMES = {"http-server": "HTTP Server"}
-#: ThousandEyes severity -> Events API v2 severity; fixed by the vendor.
-PAGERDUTY_SEVERITY = {"info": "warning", "minor": "warning", "major": "error", "critical": "critical"}
+EVENTS_URL = native.EVENTS_URL
+#: Third parties that are told in the journal only, and whether they hear of ends the rule does not announce.
+JOURNALLED = {"slack": False, "service-now": True, "app-dynamics": True}
+#: Events that are never repeated.
+CUSTOM_TEST = custom_webhooks.CUSTOM_TEST
+TESTS = (TEST, CUSTOM_TEST)
 
 
 def notify(draft: Draft, alert: Alert) -> None:
-    """Send what the rule of ``alert`` asks for, for the alert's present state."""
+    """Tell everybody the rule of ``alert`` names of the alert's present state."""
     settings = alert.notifications
     if not settings:
         return
     triggered = alert.state is AlertState.TRIGGER
-    event = "ALERT_NOTIFICATION_TRIGGER" if triggered else "ALERT_NOTIFICATION_CLEAR"
-    recipients = (settings.get("email") or {}).get("recipients") or ()
-    if recipients and (triggered or alert.notify_on_clear):
-        draft.record("email.sent", alert.id, recipients=list(recipients), event=event, test=alert.test_name)
-    if not triggered and not alert.notify_on_clear and not draft.knobs(Knobs).clear_always_sent:
-        return
+    announced = triggered or alert.notify_on_clear
+    mail = settings.get("email") or {}
+    if announced:
+        mails.tell(draft, alert, mail.get("recipients") or (), str(mail.get("message") or ""))
+    always = announced or draft.knobs(Knobs).clear_always_sent
+    event = TRIGGER if triggered else CLEAR
     for group in ("webhook", "thirdParty"):
         for item in settings.get(group) or ():
             integration = draft.get(INTEGRATIONS, str(item["integrationId"]))
             if integration is None:
-                draft.record(
-                    "notification.lost", alert.id, integration=item["integrationId"], why="no such integration"
-                )
-                continue
-            _send_new(draft, alert, integration, event)
+                _lost(draft, alert, str(item["integrationId"]), "no such integration")
+            elif integration.kind in JOURNALLED:
+                if announced or (always and JOURNALLED[integration.kind]):
+                    _post_in_journal(draft, alert, integration, event)
+            elif always:
+                _send_new(draft, alert, integration, event)
     for item in settings.get("customWebhook") or ():
-        why = "templates of custom webhooks are kept, but not rendered and sent"
-        draft.record("notification.lost", alert.id, integration=item["integrationId"], why=why)
+        if always:
+            _send_custom(draft, alert, str(item["integrationId"]), event)
 
 
 def test_webhook(draft: Draft, integration_id: str) -> None:
     """Send the test event of a classic webhook, as the test button does."""
     integration = draft.need(INTEGRATIONS, integration_id)
-    body = {"eventType": "WEBHOOK_TEST", "eventId": str(draft.now // 1000)}
-    _post(draft, Notification(_fresh(draft), "", integration.id, "WEBHOOK_TEST", _encode(body), draft.now), integration)
+    body = _encode(payloads.webhook_test(draft.now))
+    _post(draft, Notification(_fresh(draft), "", integration.id, TEST, body, draft.now), integration)
+
+
+def test_custom_webhook(draft: Draft, aid: str, operation_id: str) -> None:
+    """Send a made-up trigger through a custom webhook; the operation's status tells what came of it."""
+    sample = custom_webhooks.sample(draft.now)
+    notification = Notification(_fresh(draft), "", operation_id, CUSTOM_TEST, b"", draft.now)
+    context = custom_webhooks.context_of(draft, sample, TRIGGER, notification.id)
+    try:
+        operation, connector = custom_webhooks.find(draft, aid, operation_id)
+        ready = custom_webhooks.compose(operation, connector, notification, context, sample.alert_type)
+    except CannotSend as problem:
+        _lost(draft, sample, operation_id, str(problem))
+        custom_webhooks.tested(draft, operation_id, accepted=False)
+        return
+    _post(draft, ready, None)
 
 
 test_webhook.__test__ = False  # type: ignore[attr-defined]
+test_custom_webhook.__test__ = False  # type: ignore[attr-defined]
 
 
 def on_retry(draft: Draft, timer: Timer) -> None:
     """Try a notification again."""
     notification = draft.get(NOTIFICATIONS, timer.key)
-    integration = None if notification is None else draft.get(INTEGRATIONS, notification.integration)
-    if notification is not None and integration is not None:
-        if draft.knobs(Knobs).new_event_id_on_retry and integration.kind == "webhook":
-            body = json.loads(notification.body)
-            body["eventId"] = _event_id(draft, notification.alert)
-            notification = replace(notification, body=_encode(body))
-        _post(draft, notification, integration)
+    if notification is None:
+        return
+    integration = draft.get(INTEGRATIONS, notification.integration)
+    if integration is None:
+        if notification.url and draft.get(DOCUMENTS, notification.integration) is not None:
+            _post(draft, notification, None)
+        return
+    if draft.knobs(Knobs).new_event_id_on_retry and integration.kind == "webhook":
+        body = json.loads(notification.body)
+        body["eventId"] = _event_id(draft, notification.alert)
+        notification = replace(notification, body=_encode(body))
+    _post(draft, notification, integration)
 
 
 def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
@@ -103,8 +123,9 @@ def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
     kind = "webhook" if integration is None else integration.kind
     knobs = draft.knobs(Knobs)
     status = outcome.status or 0
-    delivered = 200 <= status < 300 if kind == "pager-duty" or knobs.any_2xx_delivers else status == 200
-    refused = kind == "pager-duty" and 400 <= status < 500 and status != 429
+    delivered = 200 <= status < 300 if kind == native.KIND or knobs.any_2xx_delivers else status == 200
+    refused = kind == native.KIND and 400 <= status < 500 and status != 429
+    once = notification.event in TESTS or (bool(notification.url) and not knobs.custom_webhooks_repeated)
     result: dict[str, Any] = {
         "integration": notification.integration,
         "event": notification.event,
@@ -112,10 +133,12 @@ def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
         "status": outcome.status,
         "error": outcome.error,
     }
+    if notification.event == CUSTOM_TEST:
+        custom_webhooks.tested(draft, notification.integration, accepted=200 <= status < 300)
     if delivered:
         draft.put(NOTIFICATIONS, replace(notification, state="delivered"))
         draft.record("notification.delivered", notification.alert, **result)
-    elif notification.attempts >= knobs.webhook_attempts or notification.event == "WEBHOOK_TEST" or refused:
+    elif notification.attempts >= knobs.webhook_attempts or once or refused:
         draft.put(NOTIFICATIONS, replace(notification, state="failed"))
         draft.record("notification.failed", notification.alert, **result)
     else:
@@ -126,46 +149,69 @@ def on_outcome(draft: Draft, tag: str, outcome: Outcome) -> None:
         draft.record("notification.retried", notification.alert, **result, again=due)
 
 
-def agent_name(view: View, agent_id: str) -> str:
-    """Return an agent's name, or its id when it is unknown."""
-    agent = view.get(AGENTS, agent_id)
-    return agent_id if agent is None else agent.name
-
-
-def location_name(view: View, alert_type: str, location: str) -> str:
-    """Return the name of a location of an alert: of a monitor in alerts about routes, else of an agent."""
-    monitor = monitors.monitors().get(location) if alert_type == "bgp" else None
-    return agent_name(view, location) if monitor is None else monitor.name
-
-
-def permalink(alert: Alert) -> str:
-    """Return the alert's page."""
-    return f"{APP}/alerts/list/?__a={alert.aid}&alertId={alert.id}"
-
-
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
+def _lost(draft: Draft, alert: Alert, integration: str, why: str) -> None:
+    draft.record("notification.lost", alert.id, integration=integration, why=why)
+
+
+def _post_in_journal(draft: Draft, alert: Alert, integration: Integration, event: str) -> None:
+    """Write down what a third party is told, field by field."""
+    told = story(draft, alert).fields()
+    draft.record(
+        "notification.posted",
+        alert.id,
+        integration=integration.id,
+        channel=integration.kind,
+        target=integration.target,
+        event=event,
+        fields=told,
+    )
+
+
 def _send_new(draft: Draft, alert: Alert, integration: Integration, event: str) -> None:
-    if integration.kind == "pager-duty":
-        body = pagerduty_event(draft, alert, integration)
+    if integration.kind == native.KIND:
+        body = native.event(draft, alert, integration)
     else:
-        body = webhook_payload(draft, alert, integration, event)
+        body = payloads.webhook_payload(draft, alert, integration, event, _event_id(draft, alert.id))
     _post(draft, Notification(_fresh(draft), alert.id, integration.id, event, _encode(body), draft.now), integration)
 
 
-def _post(draft: Draft, notification: Notification, integration: Integration) -> None:
+def _send_custom(draft: Draft, alert: Alert, operation_id: str, event: str) -> None:
+    notification = Notification(_fresh(draft), alert.id, operation_id, event, b"", draft.now)
+    context = custom_webhooks.context_of(draft, alert, event, notification.id)
+    try:
+        operation, connector = custom_webhooks.find(draft, alert.aid, operation_id)
+        ready = custom_webhooks.compose(operation, connector, notification, context, alert.alert_type)
+    except CannotSend as problem:
+        _lost(draft, alert, operation_id, str(problem))
+        return
+    _post(draft, ready, None)
+
+
+def _post(draft: Draft, notification: Notification, integration: Integration | None) -> None:
+    """Make one attempt; custom webhooks carry where and how with them, the others' integration knows."""
     notification = replace(notification, attempts=notification.attempts + 1)
     draft.put(NOTIFICATIONS, notification)
-    headers = [("Content-Type", "application/json"), ("User-Agent", "ThousandEyes-Notifier")]
-    if integration.kind == "webhook" and integration.auth == "basic":
-        pair = base64.b64encode(f"{integration.user}:{integration.token}".encode()).decode()
-        headers.append(("Authorization", f"Basic {pair}"))
-    elif integration.kind == "webhook" and integration.auth == "token":
-        headers.append(("Authorization", f"Bearer {integration.token}"))
+    url, headers = notification.url, notification.headers
+    if integration is not None:
+        url, headers = integration.target, (*_HEADERS, *_login(integration))
     timeout = draft.knobs(Knobs).webhook_timeout * SECOND
-    request = Outgoing("POST", integration.target, tuple(headers), notification.body, timeout)
-    draft.send(OWNER, notification.id, request)
+    draft.send(OWNER, notification.id, Outgoing("POST", url, headers, notification.body, timeout))
+
+
+_HEADERS = (("Content-Type", "application/json"), ("User-Agent", "ThousandEyes-Notifier"))
+
+
+def _login(integration: Integration) -> tuple[tuple[str, str], ...]:
+    """Return a classic webhook's credentials; a token got by OAuth is sent like any other."""
+    if integration.kind != "webhook" or integration.auth == "none":
+        return ()
+    if integration.auth == "basic":
+        pair = base64.b64encode(f"{integration.user}:{integration.token}".encode()).decode()
+        return (("Authorization", f"Basic {pair}"),)
+    return (("Authorization", f"Bearer {integration.token}"),)
 
 
 def _fresh(draft: Draft) -> str:
@@ -178,108 +224,3 @@ def _event_id(draft: Draft, alert_id: str) -> str:
 
 def _encode(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _integer(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
-
-
-def _labels(view: View, alert: Alert) -> list[dict[str, Any]]:
-    labels = documents.labels_of(view, "test", alert.aid, alert.test)
-    return [{"id": _integer(label.id), "name": label.body["name"]} for label in labels]
-
-
-def webhook_payload(draft: Draft, alert: Alert, integration: Integration, event: str) -> dict[str, Any]:
-    """Return the body of a classic webhook (ThousandEyes: webhook notification format)."""
-    group = draft.get(ACCOUNT_GROUPS, alert.aid)
-    zone = "UTC" if group is None else group.time_zone
-    test = draft.get(TESTS, alert.test)
-
-    def plain(instant: int) -> str:
-        return local(instant, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-    def zoned(instant: int) -> str:
-        return local(instant, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
-
-    def location(entry: Location) -> dict[str, Any]:
-        shown: dict[str, Any] = {
-            "dateStart": plain(entry.since),
-            "active": entry.state.active,
-            "metricsAtStart": entry.metrics_at_start,
-            "metricsAtEnd": entry.metrics_at_end,
-            "permalink": f"{permalink(alert)}&agentId={entry.agent}",
-            "agentId": _integer(entry.agent),
-            "agentName": agent_name(draft, entry.agent),
-        }
-        if entry.until is not None:
-            shown["dateEnd"] = plain(entry.until)
-        return shown
-
-    parsed = expressions.parse(alert.expression, alert.alert_type)
-    body: dict[str, Any] = {
-        "severity": alert.severity.title(),
-        "dateStartZoned": zoned(alert.start),
-        "apiLinks": [
-            {"rel": "related", "href": f"https://api.thousandeyes.com/v4/tests/{alert.test}"},
-            {"rel": "data", "href": f"https://api.thousandeyes.com/v4/web/http-server/{alert.test}"},
-        ],
-        "testLabels": _labels(draft, alert),
-        "active": alert.state.active,
-        "ruleExpression": expressions.human(parsed),
-        "type": TYPE_NAMES.get(alert.alert_type, alert.alert_type),
-        "ruleAid": _integer(alert.aid),
-        "agents": [location(entry) for entry in alert.locations],
-        "testTargetsDescription": [] if test is None or not test.target else [test.target],
-        "violationCount": alert.violations,
-        "dateStart": plain(alert.start),
-        "ruleName": alert.rule_name,
-        "testId": _integer(alert.test),
-        "alertId": alert.id,
-        "ruleId": _integer(alert.rule),
-        "permalink": permalink(alert),
-        "testName": alert.test_name,
-    }
-    if alert.end is not None:
-        body["dateEnd"] = plain(alert.end)
-        body["dateEndZoned"] = zoned(alert.end)
-    body.update(integration.static)
-    return {"eventId": _event_id(draft, alert.id), "alert": body, "eventType": event}
-
-
-def pagerduty_event(draft: Draft, alert: Alert, integration: Integration) -> dict[str, Any]:
-    """Return the Events API v2 event of the native integration (its exact shape is not published: assumed)."""
-    head: dict[str, Any] = {"routing_key": integration.token, "dedup_key": f"thousandeyes-{alert.id}"}
-    if alert.state is not AlertState.TRIGGER:
-        return head | {"event_action": "resolve"}
-    test = draft.get(TESTS, alert.test)
-    target = "" if test is None else test.target
-    parsed = expressions.parse(alert.expression, alert.alert_type)
-    start = local(alert.start, "UTC")
-    agents = "; ".join(f"{agent_name(draft, entry.agent)}: {entry.metrics_at_start}" for entry in alert.locations)
-    details = {
-        "Alert ID": alert.id,
-        "Alert Rule": f"{alert.rule_name}: {expressions.human(parsed)}",
-        "Test Name": alert.test_name,
-        "Target": target,
-        "Number of Agents": alert.violations,
-        "Agents": agents,
-        "Severity": alert.severity.title(),
-        "Start Date": start.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "Permalink": permalink(alert),
-    }
-    return head | {
-        "event_action": "trigger",
-        "payload": {
-            "summary": f"{alert.rule_name}: {alert.test_name} ({target})"[:1024],
-            "source": target or alert.test_name,
-            "severity": PAGERDUTY_SEVERITY.get(alert.severity, "warning"),
-            "timestamp": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "component": alert.test_name,
-            "group": alert.aid,
-            "class": TYPE_NAMES.get(alert.alert_type, alert.alert_type),
-            "custom_details": details,
-        },
-        "client": "ThousandEyes",
-        "client_url": permalink(alert),
-        "links": [{"href": permalink(alert), "text": "Alert in ThousandEyes"}],
-    }

@@ -9,6 +9,7 @@ every measure lies. Noise is a keyed hash of the round, so the alerts and the te
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from simulators.thousandeyes.model import Condition
 #: Noise is up to this many thousandths either way, the daily shape up to this many thousandths on top.
 NOISE, DAILY = 80, 120
 _CALM, _ROUGH = (-NOISE,) * DRAWS, (NOISE,) * DRAWS
+#: Splits a digest into :data:`DRAWS` numbers of two bytes.
+_PAIRS = struct.Struct(f">{DRAWS}H").unpack
 _NOTHING: tuple[list[Showing], list[Showing]] = ([], [])
 
 
@@ -30,8 +33,7 @@ def medium_at(probe: Probe, instant: int, conditions: Sequence[Condition]) -> Me
     """Return the medium of the round sampled at ``instant``; ``conditions`` are those that concern the probe."""
     seed, test = probe.target.seed, probe.target.test
     drawn = ids.digest(seed, "te.noise", test, probe.place, instant, size=2 * DRAWS)
-    wide = 2 * NOISE + 1
-    noise = [(drawn[at] << 8 | drawn[at + 1]) % wide - NOISE for at in range(0, 2 * DRAWS, 2)]
+    noise = [number % (2 * NOISE + 1) - NOISE for number in _PAIRS(drawn)]
     shown = troubles.showing(conditions, seed, test, probe.place, instant) if conditions else ()
     return make(probe, instant, DAILY * troubles.daily(instant) // 1000, noise, shown)
 

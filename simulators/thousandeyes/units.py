@@ -108,10 +108,7 @@ def _skip(draft: Draft, unit: Unit) -> tuple[Unit, Memory]:
         return unit, {}
     interval = watching.interval_of(draft.need(TESTS, unit.test), watching.alert_type_of(rule))
     done = min(draft.now // interval - 1, foreseen.number - 1) - rule.out_of
-    if done > unit.done:
-        unit = replace(unit, done=done, history=())
-        draft.put(UNITS, unit)
-    return unit, foreseen.memory
+    return (replace(unit, done=done, history=()) if done > unit.done else unit), foreseen.memory
 
 
 def settle(draft: Draft, unit: Unit) -> Unit:
@@ -145,7 +142,7 @@ def _settle(draft: Draft, unit: Unit, timer: Timer | None = None) -> tuple[Unit,
         foreseen = None
         unit = replace(unit, done=number, history=state.history, active=state.active)
         if event is not None:
-            unit = lifecycle.happen(draft, unit, test, rule, watch, event, number)
+            unit = lifecycle.happen(draft, unit, test, rule, watch, event, number, memory)
         draft.put(UNITS, unit)
     return unit, memory, watch
 

@@ -11,7 +11,7 @@ import functools
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulators.engine import ids
 from simulators.engine.draft import View
@@ -22,7 +22,7 @@ from simulators.thousandeyes import monitors, signals, suppression
 from simulators.thousandeyes.alerting import NEVER, Standing
 from simulators.thousandeyes.conditions import Place
 from simulators.thousandeyes.expression import Baselines, Expression, Maybe, Value
-from simulators.thousandeyes.medium import LIFE, Probe, Target
+from simulators.thousandeyes.medium import LIFE, Probe, Target, probe
 from simulators.thousandeyes.model import AGENTS, CONDITIONS, SILENCES, AlertRule, Condition, Knobs, Test, Trouble, Unit
 
 #: Seconds between two looks at routes; no vendor document says (assumed).
@@ -127,7 +127,7 @@ def target_of(view: View, test: Test, alert_type: str, part: str = "") -> Target
 
 def _probe(target: Target, location: str) -> Probe:
     monitor = monitors.monitors().get(location) if target.layer == "bgp" else None
-    return Probe(target, location, "" if monitor is None else monitor.network)
+    return probe(target, location, "" if monitor is None else monitor.network)
 
 
 def seen_by_whom(view: View, condition: Condition) -> frozenset[str]:
@@ -162,10 +162,10 @@ def measured(
     part: str = "",
 ) -> dict[str, Value]:
     """Return everything a location measures of a layer in the round that starts at ``start`` (microseconds)."""
-    probe = probe_of(view, test, location, alert_type, part)
+    here = probe_of(view, test, location, alert_type, part)
     seen = conditions_of(view, test, alert_type, location, part)
     instant = start + offset_of(view, test, location, interval_of(test, alert_type))
-    return signals.sample(probe, instant, seen)
+    return signals.sample(here, instant, seen)
 
 
 # -- one unit ----------------------------------------------------------------------------------------------------------
@@ -192,8 +192,7 @@ def watch(view: View, unit: Unit, test: Test, rule: AlertRule, *, silenced: bool
     """Return what ``unit`` looks at; with ``silenced`` false it looks through silences and suppression windows."""
     alert_type = alert_type_of(rule)
     interval = interval_of(test, alert_type)
-    parsed = expressions.parse(rule.expression, rule.alert_type)
-    unknowable = expressions.unknowable(parsed)
+    parsed, names, unknowable = _read(rule.expression, rule.alert_type)
     scene = _Scene(
         view,
         test,
@@ -201,13 +200,20 @@ def watch(view: View, unit: Unit, test: Test, rule: AlertRule, *, silenced: bool
         interval,
         rule.expression,
         parsed,
-        expressions.asked(parsed),
+        names,
         unknowable if unknowable and view.knobs(Knobs).dynamic_baselines else (),
         _lately(_conditions(view, test), (unit.done - rule.out_of) * interval),
         _quiet(view, unit, test, rule, (unit.done - rule.out_of) * interval) if silenced else (),
     )
     locations = parsed.agents(locations_of(test, alert_type))
     return Watch(interval, parsed, tuple(Sight(scene, name) for name in locations), _unknown(view, rule, unknowable))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, alert_type: str) -> tuple[Expression, frozenset[str], tuple[str, ...]]:
+    """Return a rule's expression, what it asks about, and what of that only the vendor knows."""
+    parsed = expressions.parse(text, alert_type)
+    return parsed, expressions.asked(parsed), expressions.unknowable(parsed)
 
 
 def _lately(rows: list[Condition], since: int) -> tuple[Condition, ...]:
@@ -242,20 +248,28 @@ def _quiet(view: View, unit: Unit, test: Test, rule: AlertRule, since: int) -> t
 
 
 @functools.lru_cache(maxsize=65536)
-def _healthy(probe: Probe, rule: str, standing_in: tuple[str, ...]) -> Maybe:
-    """Return whether a rule is violated in every healthy round there may ever be, in none, or in some.
+def _for_ever(here: Probe, rule: str, standing_in: tuple[str, ...], wrong: tuple[Condition, ...]) -> Maybe:
+    """Return whether a rule is violated in every round there may ever be while ``wrong`` lasts, in none, or in some.
 
-    Most rounds of most tests are healthy, and what is true of all is true of each span of them.
+    Most rounds are healthy, or as wrong as those of an hour ago, and what is true of all is true of each span of them.
     """
-    parsed = expressions.parse(rule, probe.target.layer)
-    known = signals.bounds(probe, 0, LIFE * DAY, (), expressions.asked(parsed))
-    return expressions.possible(parsed, known, _baselines(probe, standing_in) if standing_in else None)
+    parsed = expressions.parse(rule, here.target.layer)
+    known = signals.bounds(here, 0, LIFE * DAY, wrong, expressions.asked(parsed))
+    return expressions.possible(parsed, known, _baselines(here, standing_in) if standing_in else None)
+
+
+@functools.lru_cache(maxsize=16384)
+def _steady(row: Condition) -> Condition | None:
+    """Return a condition as if it had always been and would always be, ``None`` when it is not the same throughout."""
+    if row.ramp or row.diurnal or row.kind is Trouble.TLS:
+        return None
+    return replace(row, id="", test="*", since=0, until=None, period=0, agents=(), regions=(), providers=(), parts=())
 
 
 @functools.lru_cache(maxsize=65536)
-def _baselines(probe: Probe, metrics: tuple[str, ...]) -> Baselines:
+def _baselines(here: Probe, metrics: tuple[str, ...]) -> Baselines:
     """Return limits that stand in for dynamic baselines: so far above the worst value of a healthy day."""
-    healthy = signals.bounds(probe, 0, LIFE * DAY, (), frozenset(metrics))
+    healthy = signals.bounds(here, 0, LIFE * DAY, (), frozenset(metrics))
     found: dict[str, Mapping[str, int]] = {}
     for metric in metrics:
         bound = healthy.get(metric)
@@ -296,20 +310,20 @@ class Sight:
         """Find out who it is and what it sees, and return the probe."""
         scene, name = self._scene, self.name
         view, layer, part = scene.view, scene.target.layer, scene.target.part
-        self._probe = probe = _probe(scene.target, name)
+        self._probe = here = _probe(scene.target, name)
         self._interval, self._parsed, self._names, self._quiet = scene.interval, scene.parsed, scene.names, scene.quiet
-        self._baselines = _baselines(probe, scene.standing_in) if scene.standing_in else None
+        self._baselines = _baselines(here, scene.standing_in) if scene.standing_in else None
         self._offset = offset_of(view, scene.test, name, scene.interval)
         place = place_of(view, layer, name) if scene.wrong else None
         self._seen = tuple(row for row in scene.wrong if troubles.concerns(row, name, place, part))
         self._local = tuple(row for row in self._seen if row.kind is Trouble.LOCAL)
         self._starts = [start for start, _ in self._quiet]
-        return probe
+        return here
 
     def values(self, number: int) -> dict[str, Value]:
         """Return what the rule asks about, as measured in a round."""
-        probe = self._probe or self._ready()
-        return signals.sample(probe, number * self._interval + self._offset, self._seen, self._names)
+        here = self._probe or self._ready()
+        return signals.sample(here, number * self._interval + self._offset, self._seen, self._names)
 
     def at(self, number: int) -> bool:
         """Return whether the rule is violated in a round."""
@@ -318,14 +332,15 @@ class Sight:
 
     def over(self, first: int, last: int) -> Maybe:
         """Return whether the rule is violated in every round of a span, in none, or in some."""
-        probe = self._probe or self._ready()
+        here = self._probe or self._ready()
         since, until = first * self._interval + self._offset, last * self._interval + self._offset
         live = [row for row in self._seen if troubles.in_force(row, since)]
-        if not live:
-            verdict = _healthy(probe, self._scene.rule, self._scene.standing_in)
+        steady = tuple(row for row in map(_steady, live) if row is not None)
+        if len(steady) == len(live):
+            verdict = _for_ever(here, self._scene.rule, self._scene.standing_in, steady)
             if verdict is not Maybe.MAYBE:
                 return verdict
-        known = signals.bounds(probe, since, until, live, self._names)
+        known = signals.bounds(here, since, until, live, self._names)
         return expressions.possible(self._parsed, known, self._baselines)
 
     def until(self, number: int) -> int:

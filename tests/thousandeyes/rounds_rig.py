@@ -6,11 +6,13 @@ minutes after the start.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from simulators.engine import instants
 from simulators.engine.instants import MINUTE
+from simulators.engine.transport import Site
 from simulators.engine.world import World
 from simulators.thousandeyes import commands
 from simulators.thousandeyes.component import ThousandEyes
@@ -102,3 +104,24 @@ class Rounds:
 
     def _round(self, instant: int) -> int:
         return (instant - START) // MINUTE
+
+
+class Receiver:
+    """A webhook receiver that keeps what it got."""
+
+    def __init__(self, here: Rounds) -> None:
+        self.got: list[dict[str, Any]] = []
+        here.world.serve("hooks.example.com", Site("hooks", self))
+        hook = here.do(commands.add_integration, "webhook", name="ops", target="https://hooks.example.com/te")
+        self.asked = {"notifications": {"webhook": [{"integrationId": hook.id, "integrationType": "webhook"}]}}
+        self.status = "200 OK"
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        self.got.append(json.loads(environ["wsgi.input"].read()))
+        start(self.status, [("Location", "https://elsewhere.example.com/")] if self.status[0] == "3" else [])
+        return [b""]
+
+    @property
+    def events(self) -> list[str]:
+        """The kinds of what arrived."""
+        return [body["eventType"].removeprefix("ALERT_NOTIFICATION_") for body in self.got]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from weather import START, conditions
 
 from simulators.engine.instants import DAY, HOUR, MINUTE
-from simulators.thousandeyes import signals
+from simulators.thousandeyes import medium, signals
 from simulators.thousandeyes.conditions import next_edge
 from simulators.thousandeyes.expression import UNSURE
 from simulators.thousandeyes.expression.metrics import METRICS, NEGATED, PARTS
@@ -22,7 +22,7 @@ NOON = START + 12 * HOUR
 def probe(layer: str = "http-server", seed: int = 1, location: str = "3") -> Probe:
     part, address = {"bgp": ("192.0.2.0/24",) * 2}.get(layer, ("", "https://shop.example"))
     target = Target(seed, "1", layer, part, address, names=("one", "two", "three"), bandwidth=True)
-    return Probe(target, location, "AS 64496")
+    return medium.probe(target, location, "AS 64496")
 
 
 def trouble(kind: Trouble, value: int = 0, **how: Any) -> Condition:

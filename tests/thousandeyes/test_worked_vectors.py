@@ -3,16 +3,13 @@
 Rounds are written as words of the agents that fail in them, a dot for none; see :mod:`rounds_rig`.
 """
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rounds_rig import Rounds
+from rounds_rig import Receiver, Rounds
 
 from simulators.engine import faults
 from simulators.engine.faults import Fault, FaultKind
-from simulators.engine.transport import Site
 from simulators.thousandeyes import commands
 from simulators.thousandeyes.model import AlertState, Trouble
 
@@ -164,27 +161,6 @@ def test_19_a_new_severity_is_that_of_the_next_alert() -> None:
     here.do(commands.update_rule, rule, severity="critical")
     here.play("A . A")
     assert [alert.severity for alert in here.alerts] == ["minor", "critical"]
-
-
-class Receiver:
-    """A webhook receiver that keeps what it got."""
-
-    def __init__(self, here: Rounds) -> None:
-        self.got: list[dict[str, Any]] = []
-        here.world.serve("hooks.example.com", Site("hooks", self))
-        hook = here.do(commands.add_integration, "webhook", name="ops", target="https://hooks.example.com/te")
-        self.asked = {"notifications": {"webhook": [{"integrationId": hook.id, "integrationType": "webhook"}]}}
-        self.status = "200 OK"
-
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-        self.got.append(json.loads(environ["wsgi.input"].read()))
-        start(self.status, [("Location", "https://elsewhere.example.com/")] if self.status[0] == "3" else [])
-        return [b""]
-
-    @property
-    def events(self) -> list[str]:
-        """The kinds of what arrived."""
-        return [body["eventType"].removeprefix("ALERT_NOTIFICATION_") for body in self.got]
 
 
 def test_20_two_rules_on_one_test_are_two_alerts() -> None:

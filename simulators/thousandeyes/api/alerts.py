@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from simulators.engine import instants
 from simulators.engine.draft import View
 from simulators.engine.web import world
-from simulators.thousandeyes import layers, notifiers
+from simulators.thousandeyes import layers, telling
 from simulators.thousandeyes.api.paging import Place, newest_first, page_size, window_of
 from simulators.thousandeyes.api.rest import (
     BASE,
@@ -66,7 +66,7 @@ def _linked(document: dict[str, Any], alert: Alert) -> dict[str, Any]:
         _path(alert),
         test=link(f"/tests/{alert.test_type}/{alert.test}"),
         rule=link(f"/alerts/rules/{alert.rule}"),
-        appLink=notifiers.permalink(alert),
+        appLink=telling.permalink(alert),
     )
 
 
@@ -79,7 +79,7 @@ def list_item(alert: Alert, now: int) -> dict[str, Any]:
         "state": "ACTIVE" if _active(alert) else "CLEARED",
         "severity": alert.severity.upper(),
         "dateStart": legacy(alert.start),
-        "permalink": notifiers.permalink(alert),
+        "permalink": telling.permalink(alert),
         "apiLinks": [
             {"rel": "related", "href": link(f"/tests/{alert.test}")},
             {"rel": "data", "href": link(f"/test-results/{alert.test}/{layer[0]}")},
@@ -99,7 +99,7 @@ def detail(view: View, alert: Alert) -> dict[str, Any]:
         document["details"].append(
             {
                 "id": location.agent,
-                "name": notifiers.location_name(view, alert.alert_type, location.agent),
+                "name": telling.location_name(view, alert.alert_type, location.agent),
                 "type": kind,
                 "state": "trigger" if location.state is AlertState.TRIGGER else "clear",
                 "start": {"metrics": location.metrics_at_start},
