@@ -1,4 +1,7 @@
-"""Settings every test shares: no telemetry, Hypothesis profiles, and programs a machine may lack."""
+"""Settings every test shares: no telemetry, Hypothesis profiles, programs a machine may lack, and all processors.
+
+It stands at the top so that ``bridge`` is the package and not the folder of its tests, however pytest is started.
+"""
 
 import os
 
@@ -22,6 +25,15 @@ PROGRAMS: dict[str, Callable[[], object]] = {
     "postgresql": lambda: list(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     "node": lambda: shutil.which("node"),
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite on every processor; what is named on the command line stays in one process."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and "PYTEST_XDIST_WORKER" not in os.environ
+    if whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
+        config.option.numprocesses = os.cpu_count()
+        config.option.dist = "loadfile"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
