@@ -432,7 +432,7 @@ INCIDENTS: TableKey[Incident] = TableKey(
     "pagerduty.incidents",
     {
         "number": lambda r: r.number,
-        "status": lambda r: r.status,
+        "status": lambda r: (r.status, r.urgency),
         "state": lambda r: (r.service, r.status),
         "key": lambda r: r.key,
     },

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Reversible, Sequence, Sized
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from simulators.engine.instants import DAY
 from simulators.engine.resources import Field, freeze
@@ -58,9 +58,30 @@ def places(table: Table[RowT], since: int | None, until: int | None, at: Callabl
     return range(first, max(first, last))
 
 
-def _within(ordinals: Sequence[int], span: range) -> Sequence[int]:
+class Run(Reversible[int], Sized, Protocol):
+    """Ascending places that can be counted and walked from either end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of an index, looked at where it lies: to copy it out would cost what the account holds."""
+
+    ordinals: Sequence[int]
+    part: range
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self.ordinals.__getitem__, self.part)
+
+    def __reversed__(self) -> Iterator[int]:
+        return map(self.ordinals.__getitem__, reversed(self.part))
+
+
+def _within(ordinals: Sequence[int], span: range) -> Run:
     """Return the part of ascending ``ordinals`` that lies in ``span``."""
-    return ordinals[bisect_left(ordinals, span.start) : bisect_left(ordinals, span.stop)]
+    return Stretch(ordinals, range(bisect_left(ordinals, span.start), bisect_left(ordinals, span.stop)))
 
 
 # -- incidents ---------------------------------------------------------------------------------------------------------
@@ -90,23 +111,28 @@ def _choices(call: Call, name: str, allowed: Iterable[str]) -> list[str]:
     return values
 
 
-def _sources(call: Call, table: Table[Incident], span: range) -> list[Sequence[int]]:
-    """Return ascending runs of places that together hold the candidates, by the best indexes there are."""
-    statuses = [Status(value) for value in _choices(call, "statuses", (*Status,))]
-    services = call.many("service_ids")
+def _sources(call: Call, table: Table[Incident], span: range, urgencies: Sequence[Urgency]) -> list[Run]:
+    """Return ascending runs of places that together hold the candidates, by the best indexes there are.
+
+    Whoever asks for a user's incidents asks for open ones: what is resolved is assigned to nobody.
+    """
+    statuses = list(dict.fromkeys(Status(value) for value in _choices(call, "statuses", (*Status,))))
+    if not statuses and call.many("user_ids"):
+        statuses = [Status.TRIGGERED, Status.ACKNOWLEDGED]
+    services = list(dict.fromkeys(call.many("service_ids")))
     if services:
         wanted = [(service, status) for service in services for status in statuses or Status]
         return [_within(table.ordinals("state", value), span) for value in wanted]
-    if statuses:
-        return [_within(table.ordinals("status", status), span) for status in dict.fromkeys(statuses)]
+    if statuses or urgencies:
+        kinds = [(status, urgency) for status in statuses or Status for urgency in urgencies or Urgency]
+        return [_within(table.ordinals("status", kind), span) for kind in kinds]
     return [span]
 
 
-def _conditions(call: Call) -> list[Callable[[Incident], bool]]:
+def _conditions(call: Call, urgencies: Sequence[Urgency]) -> list[Callable[[Incident], bool]]:
     found: list[Callable[[Incident], bool]] = []
-    urgencies = [Urgency(value) for value in _choices(call, "urgencies", (*Urgency,))]
     users, teams = call.many("user_ids"), call.many("team_ids")
-    if urgencies:
+    if urgencies and call.many("service_ids"):  # otherwise the index has seen to it
         found.append(lambda row: row.urgency in urgencies)
     if users:
         found.append(lambda row: any(assignment.user in users for assignment in row.assignments))
@@ -136,13 +162,14 @@ def _order(call: Call) -> list[tuple[str, bool]]:
 def _list(call: Call) -> Listing:
     table = call.state.table(INCIDENTS)
     span = _span(call, table)
-    runs = _sources(call, table, span)
+    urgencies = list(dict.fromkeys(Urgency(value) for value in _choices(call, "urgencies", (*Urgency,))))
+    runs = _sources(call, table, span, urgencies)
     key = call.text("incident_key")
     if key:
         keyed = _by_key(call, table, key)
         members = set(keyed)
         runs = [[place for place in run if place in members] for run in runs]
-    conditions, order, look = _conditions(call), _order(call), lens(call)
+    conditions, order, look = _conditions(call, urgencies), _order(call), lens(call)
     backwards = bool(order) and order[0][0] in {"incident_number", "created_at"} and order[0][1]
     rows = _rows(table, runs, conditions, backwards=backwards)
     if order and order[0][0] not in {"incident_number", "created_at"}:
@@ -152,7 +179,7 @@ def _list(call: Call) -> Listing:
 
 
 def _rows(
-    table: Table[Incident], runs: list[Sequence[int]], conditions: list[Callable[[Incident], bool]], *, backwards: bool
+    table: Table[Incident], runs: Sequence[Run], conditions: list[Callable[[Incident], bool]], *, backwards: bool
 ) -> Iterator[Incident]:
     ways = [reversed(run) if backwards else iter(run) for run in runs]
     ordinals = ways[0] if len(ways) == 1 else heapq.merge(*ways, reverse=backwards)

@@ -27,6 +27,7 @@ from simulators.pagerduty.model import (
     MEMBERSHIPS,
     Incident,
     Status,
+    Urgency,
 )
 
 #: Contact methods a user may have, and how many of one type (PagerDuty: contact information).
@@ -73,7 +74,8 @@ def _welcome(call: Call, document: Document) -> None:
 def open_incidents(call: Call) -> Iterator[Incident]:
     """Yield the incidents that are not resolved."""
     for status in (Status.TRIGGERED, Status.ACKNOWLEDGED):
-        yield from call.state.find(INCIDENTS, "status", status)
+        for urgency in Urgency:
+            yield from call.state.find(INCIDENTS, "status", (status, urgency))
 
 
 def _keep_needed_user(call: Call, document: Document) -> None:
