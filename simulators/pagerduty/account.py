@@ -17,13 +17,18 @@ from simulators.pagerduty.model import (
     DOCUMENTS,
     KINDS,
     MEMBERSHIPS,
+    OWNER,
     RESOURCE_ID,
     RINGS,
     Access,
     ApiKey,
+    Knobs,
     Membership,
     Ring,
 )
+
+#: A timer, due at once, by which whoever cares hears that a schedule or an override was edited.
+ROTA_EDITED = "rota_edited"
 
 _SINGULAR = {
     "escalation_policies": "escalation_policy",
@@ -122,7 +127,15 @@ def put(draft: Draft, kind: str, body: Mapping[str, Any], parent: str = "") -> D
     created = draft.now if old is None else old.created
     document = Document(id, singular(kind), freeze({**body, "id": id}), created, draft.now, parent)
     draft.put(DOCUMENTS[kind], document)
+    if kind in {"schedules", "overrides"}:
+        rota_edited(draft)
     return document
+
+
+def rota_edited(draft: Draft) -> None:
+    """Let open incidents follow an edited schedule, where the knob ``handoff_at_turn`` makes them."""
+    if draft.knobs(Knobs).handoff_at_turn:
+        draft.schedule(draft.now, OWNER, ROTA_EDITED, "")
 
 
 class Account:

@@ -11,8 +11,8 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.pagerduty import calls, carriers, incidents, intake, notify, webhooks, webhooks_delivery
-from simulators.pagerduty.account import Account, name
+from simulators.pagerduty import calls, carriers, handoff, incidents, intake, notify, webhooks, webhooks_delivery
+from simulators.pagerduty.account import ROTA_EDITED, Account, name
 from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
 
 _HANDLERS = {
@@ -22,6 +22,8 @@ _HANDLERS = {
     "unacknowledge": incidents.on_timer,
     "resolve": incidents.on_timer,
     "urgency_change": incidents.on_timer,
+    incidents.HAND_OFF: handoff.on_timer,
+    ROTA_EDITED: handoff.on_timer,
     intake.UNPAUSE: intake.on_timer,
     calls.TIMER: calls.on_timer,
     carriers.TIMER: carriers.on_timer,

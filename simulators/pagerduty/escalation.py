@@ -63,6 +63,22 @@ def assignees(account: AnyAccount, policy: Document, level: int, at: int) -> tup
     return tuple(dict.fromkeys(user for user in found if user is not None))
 
 
+def next_turn(account: AnyAccount, policy: Document, level: int, at: int) -> int | None:
+    """Return when somebody else comes on call by a schedule of 1-based ``level``, ``None`` for a level without any.
+
+    A schedule that does not change within :data:`schedules.AHEAD` is to be asked again then.
+    """
+    if in_turn(policy, level):
+        return None
+    found = []
+    for target in rules(policy)[level - 1].get("targets") or ():
+        document = account.get("schedules", target["id"]) if str(target.get("type")).startswith("schedule") else None
+        if document is not None:
+            parsed = schedules.parse(document, account.children("overrides", document.id))
+            found.append(schedules.next_change(parsed, at))
+    return min(found, default=None)
+
+
 def in_turn(policy: Document, level: int) -> bool:
     """Return whether 1-based ``level`` hands out incidents in turn (round robin) instead of to everybody."""
     strategy = rules(policy)[level - 1].get("escalation_rule_assignment_strategy") or {}

@@ -40,6 +40,8 @@ from simulators.pagerduty.model import (
 )
 
 TIMERS = ("escalate", "unacknowledge", "resolve", "urgency_change")
+#: Waits for the next turn of the level's schedules; nothing the API shows.
+HAND_OFF = "hand_off"
 
 
 def log(
@@ -129,6 +131,7 @@ def trigger(
         draft.schedule(draft.now + int(timeout) * SECOND, OWNER, "resolve", incident.id)
     plan_urgency(draft, incident, service)
     _start_escalation(draft, incident)
+    plan_hand_off(draft, incident)
     notify.schedule(draft, incident, people)
     return incident
 
@@ -149,6 +152,20 @@ def plan_urgency(draft: Draft, incident: Incident, service: Document | None = No
         draft.cancel(OWNER, "urgency_change", incident.id)
     else:
         draft.schedule(change[0], OWNER, "urgency_change", incident.id, change[1].value)
+
+
+def plan_hand_off(draft: Draft, incident: Incident) -> None:
+    """Wait for the next turn of the schedules an open, triggered incident follows, where the knob moves it then."""
+    if not draft.knobs(Knobs).handoff_at_turn:
+        return
+    due = None
+    policy = incident.policy
+    if incident.status is Status.TRIGGERED and policy is not None and incident.level and not incident.exhausted:
+        due = escalation.next_turn(Account(draft), policy, incident.level, draft.now)
+    if due is None:
+        draft.cancel(OWNER, HAND_OFF, incident.id)
+    else:
+        draft.schedule(due, OWNER, HAND_OFF, incident.id)
 
 
 def start_auto_resolve(draft: Draft, incident: Incident) -> None:
@@ -185,6 +202,7 @@ def _assign(draft: Draft, incident: Incident, people: tuple[str, ...], **changes
     )
     draft.put(INCIDENTS, changed)
     _start_escalation(draft, changed)
+    plan_hand_off(draft, changed)
     notify.schedule(draft, changed, people)
     return changed
 
@@ -211,7 +229,8 @@ def acknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
         snoozed=False,
     )
     draft.put(INCIDENTS, changed)
-    draft.cancel(OWNER, "escalate", incident.id)
+    for kind in ("escalate", HAND_OFF):
+        draft.cancel(OWNER, kind, incident.id)
     notify.cancel(draft, incident, _people(incident))
     timeout = _service(draft, incident).get("acknowledgement_timeout")
     if timeout and (first or incident.snoozed):
@@ -265,7 +284,8 @@ def escalate(draft: Draft, incident: Incident, agent: Agent, level: int | None =
             return incident
         changed = replace(incident, exhausted=True)
         draft.put(INCIDENTS, changed)
-        draft.cancel(OWNER, "escalate", incident.id)
+        for kind in ("escalate", HAND_OFF):
+            draft.cancel(OWNER, kind, incident.id)
         log(draft, LogType.EXHAUST, changed, agent)
         record(draft, "incident.exhausted", changed, agent)
         return changed
@@ -351,7 +371,7 @@ def resolve(draft: Draft, incident: Incident, agent: Agent, note: str | None = N
         closed=incident.closed + incident.triggered,
     )
     draft.put(INCIDENTS, changed)
-    for kind in TIMERS:
+    for kind in (*TIMERS, HAND_OFF):
         draft.cancel(OWNER, kind, incident.id)
     notify.cancel(draft, incident, _people(incident))
     log(draft, found[1], changed, agent, data={"note": note} if note else None)

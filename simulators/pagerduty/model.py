@@ -55,6 +55,8 @@ class Knobs:
     over_long: OverLong = OverLong.REJECT
     #: At the end of an acknowledgement the person now on call at the level is assigned too.
     handoff_moves: bool = True
+    #: When a schedule turns, open incidents that nobody has acknowledged move to whoever comes on call, at once.
+    handoff_at_turn: bool = False
     #: Acknowledge events are dropped during a maintenance window, as resolve events are.
     ack_dropped_in_maintenance: bool = True
     #: Events accepted per integration key and sliding minute; 0 switches the limit off.

@@ -3,7 +3,8 @@
 A local time stands for the first instant at which the zone's clock reads it or later: a repeated hour counts once, a
 skipped one ends at the change. That map is monotone, so turns and restrictions tile without overlap or negative length.
 Turns of whole days keep their local hand-off hour, others are absolute seconds. Overrides beat layers, the newest
-override and the highest layer win.
+override and the highest layer win. An edit is not retroactive: a document keeps the layers it had before, each with the
+instant until which they held, and every span is answered by its own.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from simulators.engine import instants, zones
 from simulators.engine.instants import DAY, HOUR, SECOND
-from simulators.engine.resources import Document
+from simulators.engine.resources import Document, freeze
 
 _MEMO: dict[int, tuple[Document, Schedule]] = {}
 _MEMO_LIMIT = 4096
+#: How far ahead a change of the person on call is looked for, in growing steps.
+_STEPS = (2 * DAY, 12 * DAY, 78 * DAY)
+AHEAD = sum(_STEPS)
+#: Field of a schedule's document for what it was: a list of ``until``, ``time_zone`` and ``schedule_layers``.
+PAST = "past_layers"
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
@@ -44,6 +50,16 @@ class Layer:
     turn: int
     users: tuple[str, ...]
     restrictions: tuple[Restriction, ...]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The zone and layers a schedule had before an edit at ``until``."""
+
+    until: int
+    zone: str
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +74,21 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A schedule ready to be asked; layers lowest first, overrides oldest first."""
+    """A schedule ready to be asked; layers lowest first, overrides and past epochs oldest first."""
 
     zone: str
     layers: tuple[Layer, ...]
     overrides: tuple[Override, ...] = ()
+    past: tuple[Epoch, ...] = ()
+
+    def layer(self, id: str) -> Schedule:
+        """Return the schedule of one layer alone, with what it was before edits."""
+        past = (Epoch(epoch.until, epoch.zone, _only(epoch.layers, id)) for epoch in self.past)
+        return Schedule(self.zone, _only(self.layers, id), (), tuple(past))
+
+
+def _only(layers: Iterable[Layer], id: str) -> tuple[Layer, ...]:
+    return tuple(layer for layer in layers if layer.id == id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +135,18 @@ def parse(document: Document, overrides: Iterable[Document] = ()) -> Schedule:
         held = _MEMO[id(document)] = (document, _parse(document.body))
     schedule = held[1]
     found = tuple(_override(entry, schedule.zone) for entry in overrides)
-    return Schedule(schedule.zone, schedule.layers, found) if found else schedule
+    return replace(schedule, overrides=found) if found else schedule
 
 
 def _parse(body: Mapping[str, Any]) -> Schedule:
+    past = (Epoch(instants.parse(entry["until"]), *_layers(entry)) for entry in body.get(PAST) or ())
+    zone, layers = _layers(body)
+    return Schedule(zone, layers, (), tuple(past))
+
+
+def _layers(body: Mapping[str, Any]) -> tuple[str, tuple[Layer, ...]]:
     zone = str(body.get("time_zone") or "UTC")
-    layers = tuple(
+    return zone, tuple(
         Layer(
             str(entry.get("name") or f"Layer {place}"),
             instants.parse(entry["start"], zone),
@@ -123,10 +155,18 @@ def _parse(body: Mapping[str, Any]) -> Schedule:
             max(int(entry.get("rotation_turn_length_seconds") or 604_800), 1) * SECOND,
             tuple((user.get("user") or user)["id"] for user in entry.get("users") or ()),
             tuple(_restriction(rule) for rule in entry.get("restrictions") or ()),
+            str(entry.get("id") or f"L{place}"),
         )
         for place, entry in enumerate(body.get("schedule_layers") or (), 1)
     )
-    return Schedule(zone, layers)
+
+
+def remember(old: Mapping[str, Any], new: Mapping[str, Any], now: int) -> list[dict[str, Any]]:
+    """Return what an edited document has to keep under :data:`PAST`: its epochs, and the layers that hold until now."""
+    kept = [dict(epoch) for epoch in old.get(PAST) or ()]
+    was = {name: old.get(name) for name in ("time_zone", "schedule_layers")}
+    same = freeze(was) == freeze({name: new.get(name) for name in was})
+    return kept if same else [*kept, {"until": instants.iso_milliseconds(now), **was}]
 
 
 def _restriction(body: Mapping[str, Any]) -> Restriction:
@@ -186,9 +226,12 @@ def _answer(schedule: Schedule, at: int) -> tuple[str, str] | None:
     for override in reversed(schedule.overrides):
         if override.start <= at < override.end:
             return override.user, "override"
-    for layer in reversed(schedule.layers):
-        if _covers(layer, schedule.zone, at):
-            return layer.users[_turn(layer, schedule.zone, at) % len(layer.users)], layer.name
+    zone, layers = next(
+        ((epoch.zone, epoch.layers) for epoch in schedule.past if at < epoch.until), (schedule.zone, schedule.layers)
+    )
+    for layer in reversed(layers):
+        if _covers(layer, zone, at):
+            return layer.users[_turn(layer, zone, at) % len(layer.users)], layer.name
     return None
 
 
@@ -198,22 +241,33 @@ def who(schedule: Schedule, at: int) -> str | None:
     return None if found is None else found[0]
 
 
-def on_call(schedule: Schedule, since: int, until: int) -> tuple[Segment, ...]:
-    """Return who is on call in ``[since, until)``: sorted, disjoint segments, gaps left out."""
-    zone, points = schedule.zone, {since}
-    for override in schedule.overrides:
-        points |= {override.start, override.end}
-    for layer in schedule.layers:
-        points.add(layer.start)
+def _cut(epoch: Epoch, since: int, until: int, points: set[int]) -> None:
+    """Add every instant in the span at which somebody else may come on call by the epoch's layers."""
+    for layer in epoch.layers:
+        points.add(max(layer.start, since))
         if layer.end is not None:
-            points.add(layer.end)
-        k = _turn(layer, zone, since) + 1
-        while (boundary := _boundary(layer, zone, k)) < until:
+            points.add(max(layer.end, since))
+        k = _turn(layer, epoch.zone, since) + 1
+        while (boundary := _boundary(layer, epoch.zone, k)) < until:
             points.add(boundary)
             k += 1
         for rule in layer.restrictions:
-            for span in _spans(rule, zone, since, until):
-                points.update(span)
+            for span in _spans(rule, epoch.zone, since, until):
+                points.update(max(point, since) for point in span)
+
+
+def on_call(schedule: Schedule, since: int, until: int) -> tuple[Segment, ...]:
+    """Return who is on call in ``[since, until)``: sorted, disjoint segments, gaps left out."""
+    points = {since}
+    for override in schedule.overrides:
+        points |= {override.start, override.end}
+    begin = since
+    for epoch in (*schedule.past, Epoch(until, schedule.zone, schedule.layers)):
+        end = min(epoch.until, until)
+        if begin < end:
+            points.add(begin)
+            _cut(epoch, begin, end, points)
+            begin = end
     cuts = [*sorted(point for point in points if since <= point < until), until]
     segments: list[Segment] = []
     for start, end in itertools.pairwise(cuts):
@@ -226,6 +280,23 @@ def on_call(schedule: Schedule, since: int, until: int) -> tuple[Segment, ...]:
         else:
             segments.append(Segment(start, end, (found[0],), found[1]))
     return tuple(segments)
+
+
+def next_change(schedule: Schedule, after: int) -> int:
+    """Return the next instant at which another person (or nobody) is on call, at most :data:`AHEAD` later."""
+    since, present = after, who(schedule, after)
+    for step in _STEPS:
+        until, reached = since + step, since
+        for segment in on_call(schedule, since, until):
+            if segment.start > reached and present is not None:
+                return reached
+            if segment.people != (present,):
+                return segment.start
+            reached = segment.end
+        if reached < until and present is not None:
+            return reached
+        since = until
+    return since
 
 
 def coverage(segments: Iterable[Segment], since: int, until: int) -> float:

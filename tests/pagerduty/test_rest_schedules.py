@@ -182,3 +182,25 @@ def test_who_uses_a_schedule() -> None:
     shown = duty.rest("GET", f"/schedules/{accounts.SCHEDULE}").json()["schedule"]
     assert [row["id"] for row in shown["users"]] == [ALICE.id]
     assert [row["id"] for row in shown["escalation_policies"]] == [accounts.POLICY]
+
+
+def test_an_edit_leaves_what_was_as_it_was() -> None:
+    """Past days show who was on call then, layer by layer and in the final schedule; what follows is the edit's."""
+    duty = Duty()
+    path = daily(duty)
+    asked = f"{path}?{window('02T10:00', '05T10:00')}"
+    duty.until(36 * 60)
+    kept = duty.rest("GET", path).json()["schedule"]["schedule_layers"][0]
+    before = duty.rest("GET", asked).json()["schedule"]
+    edited = {**schedule(), "schedule_layers": [{**kept, "users": people(CAROL)}]}
+    assert duty.rest("PUT", path, {"schedule": edited}).status_code == 200
+    after = duty.rest("GET", asked).json()["schedule"]
+    for part in (after["final_schedule"], after["schedule_layers"][0]):
+        assert entries(part) == [
+            ("2026-03-02T11:00:00+01:00", "2026-03-03T11:00:00+01:00", "alice"),
+            ("2026-03-03T11:00:00+01:00", "2026-03-03T23:00:00+01:00", "bob"),
+            ("2026-03-03T23:00:00+01:00", "2026-03-05T11:00:00+01:00", "carol"),
+        ]
+    duty.rest("PUT", path, {"schedule": edited})
+    assert duty.rest("GET", asked).json() == {"schedule": after}
+    assert entries(before["final_schedule"])[1][1] == "2026-03-04T11:00:00+01:00"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from simulators.engine import instants, zones
 from simulators.engine.instants import DAY, HOUR, MINUTE
 from simulators.pagerduty import schedules
-from simulators.pagerduty.schedules import Layer, Override, Restriction, Schedule, Segment
+from simulators.pagerduty.schedules import Epoch, Layer, Override, Restriction, Schedule, Segment
 
 #: Zone and date of a change of its clock (the last has none).
 CASES = [
@@ -41,6 +41,9 @@ CASES = [
 ]
 #: Days before and after the date that are looked at, and the days before them in which rotations may begin.
 BEFORE, AFTER, EARLIER = 1, 2, 12
+#: Examples per case, and for properties that cost more.
+EXPLORING = settings.get_current_profile_name() == "explore"
+CLOSE, LOOK = (250, 125) if EXPLORING else (4, 2)
 _MONDAY = 4 * DAY  # 1970-01-05
 
 
@@ -132,7 +135,7 @@ def _by_minute(segments: tuple[Segment, ...], since: int, until: int) -> list[tu
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case))
 @seed(2026)
-@settings(max_examples=4, deadline=None, database=None)
+@settings(max_examples=CLOSE, deadline=None, database=None)
 @given(data=st.data())
 def test_a_schedule_agrees_with_a_scan_of_the_clock_that_never_goes_back(
     case: tuple[str, str], data: st.DataObject
@@ -150,7 +153,7 @@ def test_a_schedule_agrees_with_a_scan_of_the_clock_that_never_goes_back(
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case))
 @seed(2026)
-@settings(max_examples=2, deadline=None, database=None)
+@settings(max_examples=LOOK, deadline=None, database=None)
 @given(data=st.data(), first=st.integers(0, 3 * 24 * 60 - 2), length=st.integers(1, 3 * 24 * 60))
 def test_segments_are_sorted_disjoint_and_within_the_window(
     case: tuple[str, str], data: st.DataObject, first: int, length: int
@@ -169,3 +172,20 @@ def test_segments_are_sorted_disjoint_and_within_the_window(
     assert _by_minute(segments, since, until) == answers
     covered = sum(answer is not None for answer in answers)
     assert schedules.coverage(segments, since, until) == round(100 * covered / len(answers), 1)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case))
+@seed(2026)
+@settings(max_examples=LOOK, deadline=None, database=None)
+@given(data=st.data(), edits=st.lists(st.integers(0, (BEFORE + AFTER) * 24 * 60), max_size=2, unique=True).map(sorted))
+def test_an_edit_is_not_retroactive(case: tuple[str, str], data: st.DataObject, edits: list[int]) -> None:
+    """Every minute is answered by the layers that held then, whatever they were edited to; overrides always hold."""
+    zone, date = case
+    since, until = _window(date)
+    held = [data.draw(_schedules(zone, since)) for _ in range(len(edits) + 1)]
+    ends = [since + minute * MINUTE for minute in edits]
+    past = tuple(Epoch(end, zone, was.layers) for end, was in zip(ends, held, strict=False))
+    schedule = Schedule(zone, held[-1].layers, held[-1].overrides, past)
+    scans = [_scan(Schedule(zone, was.layers, schedule.overrides), date) for was in held]
+    expected = [scans[sum(end <= at for end in ends)][place] for place, (at, _) in enumerate(_readings(zone, date))]
+    assert _by_minute(schedules.on_call(schedule, since, until), since, until) == expected

@@ -111,6 +111,7 @@ def _delete_override(call: Call) -> Any:
         raise refuse(Code.INVALID_OVERRIDE, ["Override has already ended"])
     if instants.parse(row.body["start"], zone) > call.now:
         call.draft.delete(DOCUMENTS["overrides"], row.id)
+        account.rota_edited(call.draft)
         return None
     cut = account.put(call.draft, "overrides", {**row.body, "end": instants.iso(call.now, zone)}, schedule.id)
     return Reply({"override": _override(lens(call), cut, zone)}, 200)

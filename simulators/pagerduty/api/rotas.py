@@ -52,7 +52,7 @@ def _prepare(call: Call, body: dict[str, Any], old: Document | None) -> dict[str
     kept = [dict(layer) for id, layer in held.items() if id not in sent]
     body["schedule_layers"] = [*kept, *layers]
     body["time_zone"] = zone
-    return body
+    return body if old is None else body | {schedules.PAST: schedules.remember(old.body, body, call.now)}
 
 
 def _layer(
@@ -212,7 +212,7 @@ def _layers(look: Lens, document: Document) -> list[dict[str, Any]]:
     shown = []
     bodies = document.body.get("schedule_layers") or ()
     for place, (layer, body) in enumerate(zip(parsed.layers, bodies, strict=True), 1):
-        rendered = _subschedule(look, layer.name, Schedule(parsed.zone, (layer,)), document)
+        rendered = _subschedule(look, layer.name, parsed.layer(layer.id), document)
         shown.append(
             {
                 "id": body.get("id") or f"{document.id}L{place}",
