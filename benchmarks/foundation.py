@@ -14,20 +14,20 @@ import functools
 import gc
 import json
 import os
-import resource
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
+from benchmarks.measuring import Figure, Stopwatch, report, watch
 from bridge.core import Bridge, Inbound
 from bridge.store import SqliteStore
 from scenarios import accounts
@@ -41,22 +41,6 @@ from simulators.pagerduty import intake
 from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import INCIDENTS
 from simulators.thousandeyes.notifiers import EVENTS_URL
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement: ``better`` is "less" or "more", ``value`` and ``target`` in ``unit``."""
-
-    name: str
-    value: float
-    unit: str
-    target: float
-    better: str
-
-    @property
-    def met(self) -> bool:
-        """Whether the target is met."""
-        return self.value <= self.target if self.better == "less" else self.value >= self.target
 
 
 def webhook(number: int, *, clear: bool = False) -> bytes:
@@ -74,31 +58,6 @@ def webhook(number: int, *, clear: bool = False) -> bytes:
     }
     event = "ALERT_NOTIFICATION_CLEAR" if clear else "ALERT_NOTIFICATION_TRIGGER"
     return json.dumps({"eventId": f"{number}-{event}", "eventType": event, "alert": alert}).encode()
-
-
-@dataclass(frozen=True)
-class Stopwatch:
-    """Measures by ``clock``, which returns seconds; ``scale`` divides the work, for a quick look."""
-
-    clock: Callable[[], float]
-    scale: int
-
-    def per_second(self, job: Callable[[int], object], count: int) -> float:
-        """Return how often a second ``job`` ran, called with 0 .. count - 1."""
-        gc.collect()
-        begun = self.clock()
-        for number in range(count):
-            job(number)
-        return count / (self.clock() - begun)
-
-    def milliseconds(self, job: Callable[[], object], count: int) -> float:
-        """Return the median time of one call in milliseconds."""
-        spans = []
-        for _ in range(count):
-            begun = self.clock()
-            job()
-            spans.append((self.clock() - begun) * 1000)
-        return statistics.median(spans)
 
 
 def yardstick(watch: Stopwatch) -> float:
@@ -292,10 +251,28 @@ def started(watch: Stopwatch, *arguments: str, all_of_it: bool = False) -> float
     return statistics.median(spans[1:])
 
 
-def processor() -> float:
-    """Return the seconds the processor has spent on this process and on those it has waited for."""
-    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + waited.ru_utime + waited.ru_stime
+def figures(watch: Stopwatch, quick: bool) -> Iterator[Figure]:
+    """Measure everything, each rate beside the yardstick taken just before and just after it."""
+    jobs: list[Callable[[Stopwatch], Figure]] = [
+        stage_construction,
+        bridge_in_process,
+        incidents_without_http,
+        full_path,
+        *(functools.partial(snapshot, size=size) for size in (100, 1_000, 10_000)[: 2 if quick else 3]),
+        restore,
+        server_ready,
+        rehearsal,
+    ]
+    for job in jobs:
+        before = yardstick(watch)
+        figure = job(watch)
+        beside = (before + yardstick(watch)) / 2
+        ratio = f", {figure.value / beside:.4f} of it" if figure.better == "more" else ""
+        yield replace(figure, note=f"yardstick {beside:,.0f}/s{ratio}")
+    yield Figure(
+        "two requests in process, nothing done", bare_exchanges(watch), "messages/s", note="no target: a bound"
+    )
+    yield Figure("commits made durable by this disk", synced_commits(), "commits/s", note="an incident needs two")
 
 
 def main() -> None:
@@ -304,29 +281,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, for a look")
     parser.add_argument("--cpu", action="store_true", help="count processor time, for a machine that is busy")
     options = parser.parse_args()
-    watch = Stopwatch(processor if options.cpu else time.perf_counter, 10 if options.quick else 1)
-    jobs: list[Callable[[], Figure]] = [
-        lambda: stage_construction(watch),
-        lambda: bridge_in_process(watch),
-        lambda: incidents_without_http(watch),
-        lambda: full_path(watch),
-        *(functools.partial(snapshot, watch, size) for size in (100, 1_000, 10_000)[: 2 if options.quick else 3]),
-        lambda: restore(watch),
-        lambda: server_ready(watch),
-        lambda: rehearsal(watch),
-    ]
-    print(f"{'figure':<44} {'measured':>20} {'target':>9} {'yardstick/s':>12} {'per yardstick':>14}")
-    for job in jobs:
-        before = yardstick(watch)
-        figure = job()
-        beside = (before + yardstick(watch)) / 2
-        target = f"{'<' if figure.better == 'less' else '>='} {figure.target:,.0f}"
-        ratio = f"{figure.value / beside:.4f}" if figure.better == "more" else ""
-        shown = f"{figure.value:,.2f} {figure.unit}" if figure.value < 100 else f"{figure.value:,.0f} {figure.unit}"
-        verdict = "" if figure.met else "  MISSED"
-        print(f"{figure.name:<44} {shown:>20} {target:>9} {beside:>12,.0f} {ratio:>14}{verdict}", flush=True)
-    print(f"\nMessages about which nothing is done but two requests, in process: {bare_exchanges(watch):,.0f}/s.")
-    print(f"Commits made durable by this disk: {synced_commits():,.0f}/s; each incident of the full path needs two.")
+    stopwatch = watch(cpu=options.cpu, scale=10 if options.quick else 1)
+    report(figures(stopwatch, options.quick), clock="processor time" if options.cpu else "the clock on the wall")
 
 
 if __name__ == "__main__":
