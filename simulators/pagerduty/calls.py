@@ -2,7 +2,7 @@
 
 It rings until somebody picks up, a mailbox does, the line is busy or nobody comes. Keys mean something only while
 somebody is on the line, and an answered call ends by itself after two minutes and a half (PagerDuty: phone
-notifications). What the vendor shows of a call that reached nobody is assumed.
+notifications). How long it rings and what the vendor shows of a call that reached nobody is assumed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from enum import StrEnum
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
 from simulators.engine.instants import SECOND
-from simulators.pagerduty.model import MESSAGES, OWNER, CallState, Message
+from simulators.pagerduty.model import MESSAGES, OWNER, CallState, Knobs, Message
 
 #: The longest call.
 LONGEST = 150 * SECOND
+#: How long it rings before a mailbox picks up.
+MAILBOX_AFTER = 20 * SECOND
 TIMER = "call"
 
 
@@ -38,14 +40,35 @@ CALLS: Mapping[tuple[CallState, CallEvent], CallState] = {
     (CallState.RINGING, CallEvent.BUSY): CallState.BUSY,
     (CallState.RINGING, CallEvent.NO_ANSWER): CallState.NO_ANSWER,
     (CallState.RINGING, CallEvent.HANG_UP): CallState.ENDED,
+    (CallState.RINGING, CallEvent.TIME_UP): CallState.NO_ANSWER,
     (CallState.ANSWERED, CallEvent.HANG_UP): CallState.ENDED,
     (CallState.ANSWERED, CallEvent.TIME_UP): CallState.ENDED,
     (CallState.VOICEMAIL, CallEvent.HANG_UP): CallState.ENDED,
     (CallState.VOICEMAIL, CallEvent.TIME_UP): CallState.ENDED,
 }
-#: State -> the status word of the notification; in any other state it stays what it was.
-STATUS: Mapping[CallState, str] = {CallState.BUSY: "busy", CallState.NO_ANSWER: "no_answer"}
+#: State -> the status word of the notification; an ended call keeps its own, one refused while it rang had no answer.
+STATUS: Mapping[CallState, str] = {
+    CallState.RINGING: "in_progress",
+    CallState.ANSWERED: "success",
+    CallState.VOICEMAIL: "success",
+    CallState.BUSY: "busy",
+    CallState.NO_ANSWER: "no_answer",
+}
 _ON_THE_LINE = (CallState.ANSWERED, CallState.VOICEMAIL)
+
+
+def ring(draft: Draft, call: Message, *, busy: bool = False, mailbox: bool = False) -> Message:
+    """Let a call ring and return it; a ``busy`` line ends it at once, a ``mailbox`` picks up when nobody else does."""
+    ringing = replace(call, call=CallState.RINGING, status=STATUS[CallState.RINGING])
+    draft.put(MESSAGES, ringing)
+    if busy:
+        return step(draft, ringing, CallEvent.BUSY)
+    patience = draft.knobs(Knobs).ring_seconds * SECOND
+    if mailbox and (not patience or patience > MAILBOX_AFTER):
+        draft.schedule(draft.now + MAILBOX_AFTER, OWNER, TIMER, call.id, CallEvent.VOICEMAIL)
+    elif patience:
+        draft.schedule(draft.now + patience, OWNER, TIMER, call.id, CallEvent.TIME_UP)
+    return ringing
 
 
 def step(draft: Draft, call: Message, event: CallEvent) -> Message:
@@ -53,10 +76,11 @@ def step(draft: Draft, call: Message, event: CallEvent) -> Message:
     state = CALLS.get((call.call, event))
     if state is None:
         return call
-    changed = replace(call, call=state, status=STATUS.get(state, call.status))
+    ended = STATUS[CallState.NO_ANSWER] if call.call is CallState.RINGING else call.status
+    changed = replace(call, call=state, status=STATUS.get(state, ended))
     draft.put(MESSAGES, changed)
     if state in _ON_THE_LINE:
-        draft.schedule(draft.now + LONGEST, OWNER, TIMER, call.id)
+        draft.schedule(draft.now + LONGEST, OWNER, TIMER, call.id, CallEvent.TIME_UP)
     else:
         draft.cancel(OWNER, TIMER, call.id)
     draft.record("call.changed", call.id, user=call.user, state=state.value, by=event.value)
@@ -64,7 +88,7 @@ def step(draft: Draft, call: Message, event: CallEvent) -> Message:
 
 
 def on_timer(draft: Draft, timer: Timer) -> None:
-    """End a call that lasted too long."""
+    """Let a mailbox pick up, give up on a call nobody answers, or end one that lasted too long."""
     call = draft.get(MESSAGES, timer.key)
     if call is not None:
-        step(draft, call, CallEvent.TIME_UP)
+        step(draft, call, timer.data)

@@ -1,9 +1,8 @@
-"""What lies between the vendor and a phone: lines that are slow, lose receipts, are landlines or blocked.
+"""What lies between the vendor and a phone: lines that are slow, lose receipts, are landlines, busy or blocked.
 
 A number without an entry works. A lost receipt makes the vendor send again, so the person gets the message twice; an
-SMS to a landline and anything to a blocked number fails and reaches nobody (PagerDuty: SMS notification
-troubleshooting).
-E-mails and push notifications pass by no carrier.
+SMS to a landline, to a number that asked for no more of them (``STOP``) and anything to a blocked number fails and
+reaches nobody (PagerDuty: SMS notification troubleshooting). E-mails and push notifications pass by no carrier.
 """
 
 from __future__ import annotations
@@ -11,54 +10,98 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from simulators.engine.agenda import Timer
-from simulators.engine.draft import Draft
+from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
+from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
+from simulators.pagerduty import calls, escalation
 from simulators.pagerduty.model import MESSAGE_ID, MESSAGES, OWNER, Channel, Message
 
 TIMER = "carrier"
 FAILED = "failed"
 #: How long the vendor waits for a receipt before it sends again; the real time is not published.
 PATIENCE = 60 * SECOND
+_BY_NUMBER = {Channel.SMS, Channel.PHONE}
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """How the line of one number behaves; ``id`` is the number as messages show it, ``delay`` in microseconds."""
+    """How the line of one number behaves; ``id`` is the number as messages show it, ``delay`` in microseconds.
+
+    ``mailbox`` picks up calls that nobody answers, a ``busy`` line takes none.
+    """
 
     id: str
     delay: int = 0
     receipts: bool = True
     landline: bool = False
     blocked: bool = False
+    busy: bool = False
+    mailbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A number that gets no SMS because it said STOP; ``asked`` when it has since said START and not yet YES."""
+
+    id: str
+    asked: bool = False
 
 
 CARRIERS: TableKey[Carrier] = TableKey("pagerduty.carriers")
+OPT_OUTS: TableKey[OptOut] = TableKey("pagerduty.opt_outs")
+TABLES = (CARRIERS, OPT_OUTS)
+
+
+def address(method: Document) -> str:
+    """Return a contact method's address as messages show it: numbers with their country code."""
+    plain = str(method.body.get("address", ""))
+    if escalation.CHANNELS.get(str(method.body.get("type"))) in _BY_NUMBER:
+        return f"+{method.body.get('country_code') or 1} {plain}"
+    return plain
+
+
+def stopped(view: View, number: str) -> bool:
+    """Return whether a number asked for no more SMS."""
+    return view.get(OPT_OUTS, number) is not None
 
 
 def deliver(draft: Draft, message: Message) -> Message:
     """Hand a message to its carrier and return it with its status; it may arrive later, twice or never."""
-    by_phone = message.channel in {Channel.SMS, Channel.PHONE}
-    carrier = draft.get(CARRIERS, message.address) if by_phone else None
+    carrier = draft.get(CARRIERS, message.address) if message.channel in _BY_NUMBER else None
+    sms = message.channel is Channel.SMS
+    if sms and stopped(draft, message.address):
+        return _fail(draft, message)
     if carrier is None:
-        draft.put(MESSAGES, message)
-        return message
-    if carrier.blocked or (carrier.landline and message.channel is Channel.SMS):
-        message = replace(message, status=FAILED)
-        draft.put(MESSAGES, message)
-        return message
+        return _arrive(draft, message)
+    if carrier.blocked or (carrier.landline and sms):
+        return _fail(draft, message)
     if carrier.delay:
         draft.schedule(draft.now + carrier.delay, OWNER, TIMER, message.id, message)
     else:
-        draft.put(MESSAGES, message)
+        message = _arrive(draft, message)
     if not carrier.receipts:
         again = replace(message, id=draft.fresh(MESSAGE_ID, "pagerduty.message"))
         draft.schedule(draft.now + carrier.delay + PATIENCE, OWNER, TIMER, again.id, again)
     return message
 
 
+def _fail(draft: Draft, message: Message) -> Message:
+    failed = replace(message, status=FAILED)
+    draft.put(MESSAGES, failed)
+    return failed
+
+
+def _arrive(draft: Draft, message: Message) -> Message:
+    if message.channel is not Channel.PHONE:
+        draft.put(MESSAGES, message)
+        return message
+    line = draft.get(CARRIERS, message.address)
+    return calls.ring(draft, message, busy=bool(line and line.busy), mailbox=bool(line and line.mailbox))
+
+
 def on_timer(draft: Draft, timer: Timer) -> None:
     """Let a message arrive that was on its way."""
     message: Message = timer.data
-    draft.put(MESSAGES, replace(message, at=draft.now))
+    _arrive(draft, replace(message, at=draft.now))
     draft.record("notification.arrived", message.id, user=message.user, channel=message.channel.value)

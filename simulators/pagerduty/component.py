@@ -13,11 +13,12 @@ from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
 from simulators.pagerduty import calls, carriers, handoff, incidents, intake, notify, webhooks, webhooks_delivery
 from simulators.pagerduty.account import ROTA_EDITED, Account, name
-from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs
+from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs, Purpose
 
 _HANDLERS = {
-    "notify": notify.on_timer,
+    notify.RULE: notify.on_timer,
     notify.BUNDLE: notify.on_bundle,
+    notify.ASK: notify.on_ask,
     "escalate": incidents.on_timer,
     "unacknowledge": incidents.on_timer,
     "resolve": incidents.on_timer,
@@ -46,6 +47,10 @@ _TONES: Mapping[str, Tone] = {
     "webhook.dropped": Tone.FAULT,
     "webhook.disabled": Tone.TROUBLE,
 }
+_NOTICES: Mapping[str, str] = {
+    Purpose.UPDATE: "subscribed to status updates",
+    Purpose.HANDOFF: "goes on or off call",
+}
 _BY = {channel: f"by {channel}" for channel in ("sms", "phone", "email", "push")}
 
 
@@ -53,7 +58,7 @@ class PagerDuty:
     """The vendor; ``knobs`` are the defaults a world may override."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = (*TABLES, notify.CODES, carriers.CARRIERS, *webhooks.TABLES)
+    tables: Sequence[TableKey[Any]] = (*TABLES, *notify.TABLES, *carriers.TABLES, *webhooks.TABLES)
 
     def __init__(self, knobs: Knobs | None = None) -> None:
         self.knobs = knobs or Knobs()
@@ -82,6 +87,11 @@ class PagerDuty:
             person, channel = name(account, "users", data["user"]), data["channel"]
             text = f"{person} notified {_BY[channel]} of #{data['number']}, {data['address']}"
             return line(text, _reason(account, data), channel, person)
+        if entry.kind == "notice.sent":
+            person, channel = name(account, "users", data["user"]), data["channel"]
+            return line(
+                f"{person} notified {_BY[channel]}, {data['address']}", _NOTICES[data["purpose"]], channel, person
+            )
         if entry.kind == "reply.received":
             person, channel = name(account, "users", data["user"]), data["channel"]
             text = f"{person} answers {_BY[channel]}: {data['said']}"
@@ -120,6 +130,9 @@ class PagerDuty:
 def _reason(account: Account, data: Mapping[str, Any]) -> str:
     """Return why somebody was notified: the place in the escalation policy and the notification rule's delay."""
     place = "assigned directly"
-    if data["level"]:
+    if data["purpose"] == Purpose.RESPONDER:
+        place = "asked to help"
+    elif data["level"]:
         place = f"level {data['level']} of {name(account, 'escalation_policies', data['policy'])!r}"
-    return f"{place}, rule: {data['delay']} min after assignment" if data["delay"] else f"{place}, rule: at once"
+    since = "the request" if data["purpose"] == Purpose.RESPONDER else "assignment"
+    return f"{place}, rule: {data['delay']} min after {since}" if data["delay"] else f"{place}, rule: at once"

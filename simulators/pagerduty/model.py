@@ -53,6 +53,13 @@ class Knobs:
     unknown_key: UnknownKey = UnknownKey.JSON_400
     #: Summary above its length limit.
     over_long: OverLong = OverLong.REJECT
+class SmsWording(StrEnum):
+    """Which of the two texts the vendor has used an SMS about an incident carries."""
+
+    US = "us"  # names the service and the title, offers to escalate
+    CURRENT = "current"  # names the number only
+
+
     #: At the end of an acknowledgement the person now on call at the level is assigned too.
     handoff_moves: bool = True
     #: When a schedule turns, open incidents that nobody has acknowledged move to whoever comes on call, at once.
@@ -73,6 +80,14 @@ class Knobs:
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
+    #: The region the account lives in: its OAuth tokens begin with it, app tokens are asked for in it.
+    region: Region = Region.US
+    #: A refresh token is spent when it was used.
+    refresh_once: bool = True
+    #: The install page lets services be picked that make incidents without alerts.
+    install_offers_all: bool = False
+    #: The account's name comes back from the install flow as ``Name``, as the vendor's sample has it, not as ``name``.
+    install_capital_name: bool = False
     #: Seconds for which notifications of one person and contact method are gathered into one; 0 sends each by itself.
     bundle_seconds: int = 0
     #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.
@@ -83,6 +98,10 @@ class Status(StrEnum):
     """States of an incident; an alert knows the first and the last."""
 
     TRIGGERED = "triggered"
+    #: The text of an SMS about an incident.
+    sms_wording: SmsWording = SmsWording.US
+    #: Seconds a call rings before the vendor gives up; 0 lets it ring until somebody does something.
+    ring_seconds: int = 0
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
@@ -111,6 +130,15 @@ class CallState(StrEnum):
     ANSWERED = "answered"
     VOICEMAIL = "voicemail"
     BUSY = "busy"
+class Purpose(StrEnum):
+    """What a message is about."""
+
+    INCIDENT = "incident"
+    RESPONDER = "responder_request"
+    UPDATE = "status_update"
+    HANDOFF = "oncall_handoff"
+
+
     NO_ANSWER = "no_answer"
     ENDED = "ended"
 
@@ -262,7 +290,8 @@ class StatusUpdate:
 class Message:
     """A message on a person's device; ``turn`` is the incident's when it was sent, ``code`` the digit before an SMS
     reply (0 = none). Texts: ``subject``, ``text`` and ``html`` as far as the channel has them. A bundle is about
-    ``others``, too: further incidents and their turns."""
+    ``others``, too: further incidents and their turns. ``ref`` is the responder request or status update it is about;
+    a message about going on call is about no ``incident``."""
 
     id: str
     user: str
@@ -282,9 +311,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a person did with a message, and what came of it (``done`` or the reason it did nothing)."""
+    """What a person did with a message, and what came of it (``done`` or the reason it did nothing); ``answer`` is what
+    the vendor says to that, by SMS or by voice."""
 
     id: str
+    purpose: Purpose = Purpose.INCIDENT
+    ref: str = ""
     message: str
     user: str
     channel: Channel
@@ -297,6 +329,7 @@ class Reply:
 class Change:
     """A change event as received."""
 
+    answer: str = ""
     id: str
     service: str
     integration: str
@@ -445,7 +478,7 @@ ALERTS: TableKey[Alert] = TableKey(
 LOG_ENTRIES: TableKey[LogEntry] = TableKey("pagerduty.log_entries", {"incident": lambda r: r.incident})
 NOTES: TableKey[Note] = TableKey("pagerduty.notes", {"incident": lambda r: r.incident})
 MESSAGES: TableKey[Message] = TableKey(
-    "pagerduty.messages", {"user": lambda r: r.user, "incident": lambda r: r.incident}
+    "pagerduty.messages", {"user": lambda r: r.user, "incident": lambda r: r.incident or None}
 )
 REPLIES: TableKey[Reply] = TableKey("pagerduty.replies", {"user": lambda r: r.user})
 CHANGES: TableKey[Change] = TableKey("pagerduty.changes", {"service": lambda r: r.service})

@@ -1,24 +1,26 @@
-"""Telling people: one timer per incident, user and notification rule, and the texts of the four channels.
+"""Telling people: one timer per incident, user and notification rule, and what is sent when it is due.
 
 Rules run from the moment of assignment; acknowledging, resolving or moving the incident away cancels what is pending.
-Somebody who is assigned again without a break keeps a rule that is still running.
+Somebody who is assigned again without a break keeps a rule that is still running. Who is asked to help with an incident
+(:func:`ask`) is told by their high-urgency rules until they answer or the incident is resolved; subscribers
+(:func:`tell_subscribers`) hear of a status update at once, by their status-update rules. The texts are
+:mod:`~simulators.pagerduty.wording`'s.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from simulators.engine import instants
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
-from simulators.pagerduty import carriers, escalation
-from simulators.pagerduty.account import Account, name
+from simulators.pagerduty import carriers, escalation, wording
+from simulators.pagerduty.account import Account
 from simulators.pagerduty.model import (
+    ALERTS,
     DOCUMENTS,
     INCIDENTS,
     LOG_ENTRIES,
@@ -27,14 +29,15 @@ from simulators.pagerduty.model import (
     MESSAGES,
     OWNER,
     Agent,
-    CallState,
     Channel,
     Incident,
     Knobs,
     LogEntry,
     LogType,
     Message,
+    Purpose,
     Status,
+    StatusUpdate,
     Urgency,
 )
 
@@ -47,12 +50,34 @@ class Codes:
     held: tuple[str, ...]
 
 
-BUNDLE = "bundle"
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody who was asked to help and has not answered yet; ``request`` names the responder request."""
+
+    id: str
+    request: str
+    incident: str
+    user: str
+    requester: str
+    message: str
+
+
+#: Kinds of timers: a rule of an assigned person, a bundle, a rule of somebody who is asked to help.
+RULE, BUNDLE, ASK = "notify", "bundle", "notify-responder"
 CODES: TableKey[Codes] = TableKey("pagerduty.codes")
+ASKED: TableKey[Asked] = TableKey("pagerduty.asked", {"incident": lambda row: row.incident})
+TABLES = (CODES, ASKED)
 
 
 def subjects(draft: Draft, message: Message) -> list[Incident]:
-    """Return the incidents of a message that a reply can still act on: open, and not moved since it was sent."""
+    """Return the incidents of a message that a reply can still act on: open, and not moved since it was sent.
+
+    A responder request can be answered once, however the incident has moved since.
+    """
+    if message.purpose is Purpose.RESPONDER:
+        asked = draft.get(ASKED, f"{message.ref}:{message.user}")
+        found = None if asked is None else draft.get(INCIDENTS, asked.incident)
+        return [] if found is None or found.status is Status.RESOLVED else [found]
     rows = ((draft.get(INCIDENTS, id), turn) for id, turn in ((message.incident, message.turn), *message.others))
     return [row for row, turn in rows if row is not None and row.status is not Status.RESOLVED and row.turn == turn]
 
@@ -63,8 +88,8 @@ def schedule(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
     for user in users:
         for delay, rule, _, _ in escalation.user_rules(account, user, incident.urgency):
             key = f"{incident.id}:{user}:{rule}"
-            if draft.timer(OWNER, "notify", key) is None:
-                draft.schedule(draft.now + delay, OWNER, "notify", key, (incident.id, user, rule))
+            if draft.timer(OWNER, RULE, key) is None:
+                draft.schedule(draft.now + delay, OWNER, RULE, key, (incident.id, user, rule))
 
 
 def cancel(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
@@ -73,7 +98,7 @@ def cancel(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
     for user in users:
         for urgency in Urgency:
             for _, rule, _, _ in escalation.user_rules(account, user, urgency):
-                draft.cancel(OWNER, "notify", f"{incident.id}:{user}:{rule}")
+                draft.cancel(OWNER, RULE, f"{incident.id}:{user}:{rule}")
 
 
 def on_timer(draft: Draft, timer: Timer) -> None:
@@ -115,19 +140,120 @@ def _waiting(draft: Draft, incident_id: str, user: str) -> Incident | None:
 
 def _send(draft: Draft, user: str, method: Document, wanted: Sequence[tuple[str, Document]]) -> None:
     """Send one message about the incidents of ``wanted``, and write an entry for each of them."""
-    about = [draft.need(INCIDENTS, incident) for incident, _ in wanted]
-    channel = Channel(escalation.CHANNELS[method.body["type"]])
-    country = method.body.get("country_code")
-    address = str(method.body.get("address", ""))
-    if channel in {Channel.SMS, Channel.PHONE}:
-        address = f"+{country or 1} {address}"
-    id = draft.fresh(MESSAGE_ID, "pagerduty.message")
-    message = compose(draft, about[0], user, channel, address, id)
-    if len(about) > 1:
-        message = _bundled(draft, message, about)
-    message = carriers.deliver(draft, message)
-    for incident, (_, rule) in zip(about, wanted, strict=True):
+    rows = [draft.need(INCIDENTS, incident) for incident, _ in wanted]
+    message, about = _open(draft, user, method, rows)
+    text = wording.INCIDENT[message.channel](about)
+    message = _deliver(draft, replace(message, others=tuple((row.id, row.turn) for row in rows[1:])), text)
+    for incident, (_, rule) in zip(rows, wanted, strict=True):
         _note(draft, incident, user, rule, message)
+
+
+def _open(
+    draft: Draft, user: str, method: Document, rows: Sequence[Incident], purpose: Purpose = Purpose.INCIDENT
+) -> tuple[Message, wording.About]:
+    """Return a message without a text, and what there is to write it from."""
+    account, first, id = Account(draft), rows[0], draft.fresh(MESSAGE_ID, "pagerduty.message")
+    channel = Channel(escalation.CHANNELS[method.body["type"]])
+    answered = channel is Channel.SMS and purpose is not Purpose.UPDATE
+    code = _code(draft, user, first, id, purpose) if answered else 0
+    address = carriers.address(method)
+    message = Message(id, user, first.id, channel, address, draft.now, first.turn, "", code=code, purpose=purpose)
+    alert = next(iter(draft.find(ALERTS, "incident", first.id)), None) if channel is Channel.EMAIL else None
+    details = wording.details(None if alert is None else alert.event)
+    further = channel is Channel.PHONE and _goes_on(account, first, draft.now)
+    return message, wording.About(account, draft.knobs(Knobs), rows, user, id, code, further, details)
+
+
+def _deliver(draft: Draft, message: Message, text: wording.Text) -> Message:
+    """Hand a message with its text to what lies between the vendor and the person; return it with its status."""
+    whole = replace(message, text=text.text, subject=text.subject, html=text.html)
+    return carriers.deliver(draft, whole)
+
+
+# -- responders and subscribers ----------------------------------------------------------------------------------------
+
+
+def ask(draft: Draft, incident: Incident, user: str, *, request: str, requester: str, message: str = "") -> None:
+    """Ask a user to help with an incident: their high-urgency rules start now, whatever the incident's urgency.
+
+    ``request`` is the id of the responder request, ``requester`` who asks. A user asked twice by one request is told
+    once. :func:`settle` ends it; until then replies to what was sent can accept or decline.
+    """
+    asked = Asked(f"{request}:{user}", request, incident.id, user, requester, message)
+    if draft.get(ASKED, asked.id) is not None:
+        return
+    draft.put(ASKED, asked)
+    for delay, rule, _, _ in escalation.user_rules(Account(draft), user, Urgency.HIGH):
+        draft.schedule(draft.now + delay, OWNER, ASK, f"{asked.id}:{rule}", (asked.id, rule))
+
+
+def settle(draft: Draft, request: str, user: str) -> None:
+    """Take note that a user has answered a responder request, or need not any more: what is pending is cancelled."""
+    asked = f"{request}:{user}"
+    for _, rule, _, _ in escalation.user_rules(Account(draft), user, Urgency.HIGH):
+        draft.cancel(OWNER, ASK, f"{asked}:{rule}")
+    draft.delete(ASKED, asked)
+
+
+def on_ask(draft: Draft, timer: Timer) -> None:
+    """Send what a rule asks for to somebody who is asked to help, if they have not answered and it is not over."""
+    asked_id, rule_id = timer.data
+    asked, account = draft.get(ASKED, asked_id), Account(draft)
+    incident = None if asked is None else draft.get(INCIDENTS, asked.incident)
+    rule = account.get("notification_rules", rule_id)
+    method = None if rule is None else account.get("contact_methods", rule.body["contact_method"]["id"])
+    if asked is None or incident is None or incident.status is Status.RESOLVED or rule is None or method is None:
+        return
+    message, about = _open(draft, asked.user, method, [incident], Purpose.RESPONDER)
+    text = wording.responder(about, message.channel, asked.requester, asked.message)
+    message = _deliver(draft, replace(message, ref=asked.request), text)
+    _note(draft, incident, asked.user, rule, message)
+
+
+def tell_subscribers(draft: Draft, incident: Incident, update: StatusUpdate, users: Sequence[str]) -> None:
+    """Tell users about a status update at once, by their status-update rules; it cannot be delayed, and nobody calls.
+
+    Whoever wrote the update is not told of it.
+    """
+    account = Account(draft)
+    for user in dict.fromkeys(users):
+        for rule in account.children("status_update_notification_rules", user) if user != update.user else ():
+            method = account.get("contact_methods", rule.body["contact_method"]["id"])
+            channel = None if method is None else escalation.CHANNELS.get(str(method.body.get("type")))
+            if method is None or channel is None or channel == Channel.PHONE:
+                continue
+            message, about = _open(draft, user, method, [incident], Purpose.UPDATE)
+            text = wording.status_update(
+                about, message.channel, update.user, update.message, update.subject, update.html
+            )
+            notice(draft, _deliver(draft, replace(message, ref=update.id), text))
+
+
+def notice(draft: Draft, message: Message) -> None:
+    """Write to the journal that something was sent that wakes nobody: a status update, a notice of going on call."""
+    draft.record(
+        "notice.sent",
+        message.id,
+        user=message.user,
+        channel=message.channel.value,
+        address=message.address,
+        status=message.status,
+        purpose=message.purpose.value,
+        message=message.id,
+    )
+
+
+def tell_handoff(draft: Draft, duty: wording.Duty, method: Document) -> None:
+    """Tell somebody by push or e-mail that they go on or off call."""
+    account, id = Account(draft), draft.fresh(MESSAGE_ID, "pagerduty.message")
+    channel = Channel(escalation.CHANNELS[method.body["type"]])
+    text = wording.handoff(account, draft.knobs(Knobs), duty, channel, draft.now)
+    address = carriers.address(method)
+    message = Message(id, duty.user, "", channel, address, draft.now, 0, "", purpose=Purpose.HANDOFF)
+    notice(draft, _deliver(draft, message, text))
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
 
 
 def _note(draft: Draft, incident: Incident, user: str, rule: Document, message: Message) -> None:
@@ -137,6 +263,7 @@ def _note(draft: Draft, incident: Incident, user: str, rule: Document, message: 
         "address": message.address,
         "status": message.status,
         "message": message.id,
+        "purpose": message.purpose.value,
     }
     entry = draft.fresh(LOG_ID, "pagerduty.log")
     draft.put(
@@ -156,76 +283,6 @@ def _note(draft: Draft, incident: Incident, user: str, rule: Document, message: 
     )
 
 
-def compose(draft: Draft, incident: Incident, user: str, channel: Channel, address: str, id: str) -> Message:
-    """Return the message a user gets about an incident on a channel."""
-    knobs, account = draft.knobs(Knobs), Account(draft)
-    service = name(account, "services", incident.service)
-    link = f"https://{knobs.subdomain}.pagerduty.com/incidents/{incident.id}"
-    subject = markup = ""
-    code, call = 0, CallState.NONE
-    if channel is Channel.EMAIL:
-        subject = f"[PagerDuty Alert] You have 1 TRIGGERED Incidents ([{incident.id[-5:].lower()}])"
-        policy = "" if incident.policy is None else str(incident.policy.body.get("name", ""))
-        text = (
-            f"You have 1 TRIGGERED Incidents:\n\n#{incident.number}\nOpened on: {instants.iso(incident.created)}\n"
-            f"Service: {service}\nDescription: {incident.title}\nLink: "
-            f"https://{knobs.subdomain}.pagerduty.com/i/{incident.number}\nEscalation policy: {policy}\n"
-        )
-        person = html.escape(name(account, "users", user))
-        markup = (
-            f"<p>{person}, you have 1 triggered incident.</p><h2>#{incident.number} {html.escape(incident.title)}</h2>"
-            f'<p><a href="{link}">View incident</a> <a href="{link}/acknowledge?message={id}">Acknowledge</a> '
-            f'<a href="{link}/resolve?message={id}">Resolve</a></p><p>Status: Triggered<br>Urgency: '
-            f"{incident.urgency.value}<br>Service: {html.escape(service)}<br>"
-            f"Opened on: {instants.iso(incident.created)}<br>Escalation policy: {html.escape(policy)}</p>"
-        )
-    elif channel is Channel.SMS:
-        code = _code(draft, user, incident, id)
-        lead = str(code) if code else ""
-        tail = f" Reply {lead}4:Ack, {lead}6:Resolv, {lead}8:Escal8"
-        text = f"ALRT #{incident.number} on {service}: {incident.title}"[: 160 - len(tail)] + tail
-    elif channel is Channel.PHONE:
-        call = CallState.RINGING
-        further = "8 to escalate, " if _goes_on(account, incident, draft.now) else ""
-        text = (
-            f"PagerDuty. 1 incident on {service}. The failure is: {incident.title}. Press 4 to acknowledge, "
-            f"6 to resolve, {further}0 for help, star to repeat."
-        )
-    else:
-        text = f"ALRT {incident.number} on {service} {incident.title}"
-    return Message(id, user, incident.id, channel, address, draft.now, incident.turn, text, subject, markup, code, call)
-
-
-def _bundled(draft: Draft, message: Message, about: Sequence[Incident]) -> Message:
-    """Return a message about several incidents: their numbers, and codes for all of them."""
-    knobs, account, count = draft.knobs(Knobs), Account(draft), len(about)
-    numbers = ",".join(f"#{incident.number}" for incident in about)
-    services = dict.fromkeys(name(account, "services", incident.service) for incident in about)
-    service, lead = next(iter(services)) if len(services) == 1 else f"{len(services)} services", message.code or ""
-    others = tuple((incident.id, incident.turn) for incident in about[1:])
-    subject, markup = message.subject.replace("have 1 TRIGGERED", f"have {count} TRIGGERED"), message.html
-    if message.channel is Channel.SMS:
-        tail = f". Reply {lead}4:Ack all, {lead}6:Resolv all"
-        text = f"ALRT: {numbers} on {service}"[: 160 - len(tail)] + tail
-    elif message.channel is Channel.PHONE:
-        text = f"PagerDuty. {count} incidents on {service}. Press 4 to acknowledge all, 6 to resolve all, 0 for help, "
-        text += "star to repeat."
-    elif message.channel is Channel.EMAIL:
-        lines = [
-            f"#{row.number}\nOpened on: {instants.iso(row.created)}\n"
-            f"Service: {name(account, 'services', row.service)}\nDescription: {row.title}\nLink: https://{knobs.subdomain}.pagerduty.com/i/{row.number}\n"
-            for row in about
-        ]
-        text = f"You have {count} TRIGGERED Incidents:\n\n" + "\n".join(lines)
-        items = "".join(f"<li>#{row.number} {html.escape(row.title)}</li>" for row in about)
-        markup = markup.replace(
-            "you have 1 triggered incident.</p>", f"you have {count} triggered incidents.</p><ul>{items}</ul>"
-        )
-    else:
-        text = f"ALRT {numbers} on {service}"
-    return replace(message, text=text, subject=subject, html=markup, others=others)
-
-
 def _goes_on(account: Account, incident: Incident, at: int) -> bool:
     """Return whether there is a level to escalate to, so that a call may offer it."""
     if incident.policy is None or not incident.level or incident.urgency is Urgency.LOW:
@@ -233,12 +290,16 @@ def _goes_on(account: Account, incident: Incident, at: int) -> bool:
     return escalation.next_level(account, incident.policy, incident.level, incident.loop, at) is not None
 
 
-def _code(draft: Draft, user: str, incident: Incident, id: str) -> int:
+def _code(draft: Draft, user: str, incident: Incident, id: str, purpose: Purpose) -> int:
+    """Return the digit before replies to a new SMS, taking it from the first message that is dead or says the same."""
     row = draft.get(CODES, user) or Codes(user, ("",) * 10)
     chosen = 9
     for digit, held in enumerate(row.held):
+        if held and draft.timer(OWNER, carriers.TIMER, held) is not None:
+            continue  # still on its way
         message = draft.get(MESSAGES, held) if held else None
-        if message is None or message.incident == incident.id or not subjects(draft, message):
+        same = message is not None and (message.incident, message.purpose) == (incident.id, purpose)
+        if message is None or same or not subjects(draft, message):
             chosen = digit
             break
     draft.put(CODES, Codes(user, (*row.held[:chosen], id, *row.held[chosen + 1 :])))

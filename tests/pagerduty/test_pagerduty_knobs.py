@@ -9,7 +9,7 @@ from duty_rig import ALICE, BOB, Duty, maintenance, user
 
 from scenarios import accounts
 from simulators.pagerduty import account, devices, incidents
-from simulators.pagerduty.model import LOG_ENTRIES, Agent, LogType, OverLong, Status, UnknownKey
+from simulators.pagerduty.model import LOG_ENTRIES, Agent, LogType, OverLong, SmsWording, Status, UnknownKey
 
 STRANGER = {"routing_key": "f" * 32, "event_action": "resolve", "dedup_key": "k"}
 
@@ -104,6 +104,31 @@ def test_bundle_seconds(bundle_seconds: int, told: list[str]) -> None:
     acknowledged = [row.status is Status.ACKNOWLEDGED for row in duty.incidents]
     assert acknowledged == ([True] * 3 if bundle_seconds else [False, False, True])
     assert sum(row.type is LogType.NOTIFY for row in duty.world.view.all(LOG_ENTRIES)) == 3
+
+
+@pytest.mark.parametrize("sms_wording", [*SmsWording])
+def test_sms_wording(sms_wording: SmsWording) -> None:
+    """An SMS names the service and the failure, or the number only; the digits act all the same."""
+    duty = Duty(sms_wording=sms_wording)
+    duty.send()
+    (message,) = duty.messages
+    assert message.text == (
+        "ALRT #1 on Network: down Reply 4:Ack, 6:Resolv, 8:Escal8"
+        if sms_wording is SmsWording.US
+        else "ALRT 1: You were assigned to an incident. Go to PagerDuty to learn more. Reply 4: Ack, 6: Resolve"
+    )
+    assert duty.do(devices.reply_sms, ALICE.id, "6").outcome == devices.DONE
+
+
+@pytest.mark.parametrize(("ring_seconds", "state"), [(0, "ringing"), (45, "no_answer")])
+def test_ring_seconds(ring_seconds: int, state: str) -> None:
+    """A call that nobody answers rings on, or is given up after so long, which its status then says."""
+    duty = Duty(accounts.account((BOB,), levels=([user(BOB)],)), ring_seconds=ring_seconds)
+    duty.send()
+    duty.world.advance("44s")
+    assert [(row.call, row.status) for row in duty.messages] == [("ringing", "in_progress")]
+    duty.world.advance("1s")
+    assert [row.call for row in duty.messages] == [state]
 
 
 @pytest.mark.parametrize(("time_zone", "written"), [("UTC", "10:00:00Z"), ("Europe/Berlin", "11:00:00+01:00")])
