@@ -31,6 +31,13 @@ KEY = ids.hexadecimal(32)
 
 
 class UnknownKey(StrEnum):
+class Region(StrEnum):
+    """The service region of an account."""
+
+    US = "us"
+    EU = "eu"
+
+
     """What the Events API answers to a well-formed routing key nobody owns."""
 
     JSON_400 = "json_400"
