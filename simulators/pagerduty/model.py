@@ -31,13 +31,6 @@ KEY = ids.hexadecimal(32)
 
 
 class UnknownKey(StrEnum):
-class Region(StrEnum):
-    """The service region of an account."""
-
-    US = "us"
-    EU = "eu"
-
-
     """What the Events API answers to a well-formed routing key nobody owns."""
 
     JSON_400 = "json_400"
@@ -52,6 +45,13 @@ class OverLong(StrEnum):
     TRUNCATE = "truncate"
 
 
+class SmsWording(StrEnum):
+    """Which of the two texts the vendor has used an SMS about an incident carries."""
+
+    US = "us"  # names the service and the title, offers to escalate
+    CURRENT = "current"  # names the number only
+
+
 @dataclass(frozen=True, slots=True)
 class Knobs:
     """What the vendor's documents leave open, with the default chosen."""
@@ -60,13 +60,6 @@ class Knobs:
     unknown_key: UnknownKey = UnknownKey.JSON_400
     #: Summary above its length limit.
     over_long: OverLong = OverLong.REJECT
-class SmsWording(StrEnum):
-    """Which of the two texts the vendor has used an SMS about an incident carries."""
-
-    US = "us"  # names the service and the title, offers to escalate
-    CURRENT = "current"  # names the number only
-
-
     #: At the end of an acknowledgement the person now on call at the level is assigned too.
     handoff_moves: bool = True
     #: When a schedule turns, open incidents that nobody has acknowledged move to whoever comes on call, at once.
@@ -87,16 +80,12 @@ class SmsWording(StrEnum):
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
-    #: The region the account lives in: its OAuth tokens begin with it, app tokens are asked for in it.
-    region: Region = Region.US
-    #: A refresh token is spent when it was used.
-    refresh_once: bool = True
-    #: The install page lets services be picked that make incidents without alerts.
-    install_offers_all: bool = False
-    #: The account's name comes back from the install flow as ``Name``, as the vendor's sample has it, not as ``name``.
-    install_capital_name: bool = False
     #: Seconds for which notifications of one person and contact method are gathered into one; 0 sends each by itself.
     bundle_seconds: int = 0
+    #: The text of an SMS about an incident.
+    sms_wording: SmsWording = SmsWording.US
+    #: Seconds a call rings before the vendor gives up; 0 lets it ring until somebody does something.
+    ring_seconds: int = 0
     #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.
     webhook_hex_key: bool = True
 
@@ -105,10 +94,6 @@ class Status(StrEnum):
     """States of an incident; an alert knows the first and the last."""
 
     TRIGGERED = "triggered"
-    #: The text of an SMS about an incident.
-    sms_wording: SmsWording = SmsWording.US
-    #: Seconds a call rings before the vendor gives up; 0 lets it ring until somebody does something.
-    ring_seconds: int = 0
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
@@ -129,14 +114,6 @@ class Channel(StrEnum):
     PUSH = "push"
 
 
-class CallState(StrEnum):
-    """A phone call's life; every other message stays ``NONE``."""
-
-    NONE = ""
-    RINGING = "ringing"
-    ANSWERED = "answered"
-    VOICEMAIL = "voicemail"
-    BUSY = "busy"
 class Purpose(StrEnum):
     """What a message is about."""
 
@@ -146,6 +123,14 @@ class Purpose(StrEnum):
     HANDOFF = "oncall_handoff"
 
 
+class CallState(StrEnum):
+    """A phone call's life; every other message stays ``NONE``."""
+
+    NONE = ""
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    BUSY = "busy"
     NO_ANSWER = "no_answer"
     ENDED = "ended"
 
@@ -314,6 +299,8 @@ class Message:
     call: CallState = CallState.NONE
     status: str = "success"
     others: tuple[tuple[str, int], ...] = ()
+    purpose: Purpose = Purpose.INCIDENT
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,21 +309,19 @@ class Reply:
     the vendor says to that, by SMS or by voice."""
 
     id: str
-    purpose: Purpose = Purpose.INCIDENT
-    ref: str = ""
     message: str
     user: str
     channel: Channel
     said: str
     at: int
     outcome: str
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change event as received."""
 
-    answer: str = ""
     id: str
     service: str
     integration: str
