@@ -15,7 +15,6 @@ import json
 import logging
 import signal
 import sqlite3
-import ssl
 import sys
 import threading
 import time
@@ -27,6 +26,8 @@ import httpx
 from flask import Flask, Response, request
 
 from bridge import app as web
+from bridge import carrier as outward
+from bridge.carrier import Carrier
 from bridge.chores import CHORES, STANDING
 from bridge.config import SECOND, Config, Receiver
 from bridge.control import Control
@@ -170,48 +171,12 @@ class Engine:
         return min((due for due in dues if due is not None), default=None)
 
 
-class Pinned(httpx.BaseTransport):
-    """Carries requests to configured hosts and to no other, and times them."""
-
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
-        self.hosts: Callable[[], frozenset[str]] = frozenset
-        self.observe: Callable[[str, float], None] = lambda host, seconds: None
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Carry ``request``; raise :class:`httpx.UnsupportedProtocol` when its host is not a configured one."""
-        host = request.url.host
-        if host not in self.hosts():
-            raise httpx.UnsupportedProtocol(f"{host} is not a configured host")
-        began = time.monotonic()
-        try:
-            return self._inner.handle_request(request)
-        finally:
-            self.observe(host, time.monotonic() - began)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._inner.close()
+def carrier(config: Config) -> Carrier:
+    """Return the transport, on this machine's clock."""
+    return outward.carrier(config, time.monotonic)
 
 
-def carrier(config: Config) -> Pinned:
-    """Return the transport: verified TLS 1.2 or later, the configured hosts only, no proxies from the environment."""
-    try:
-        verify = ssl.create_default_context(
-            cafile=None if config.pagerduty.ca_file is None else config.pagerduty.ca_file
-        )
-    except OSError as error:
-        raise ConfigError(
-            f"pagerduty.ca_file: {config.pagerduty.ca_file} cannot be used ({error.strerror or error})"
-        ) from None
-    verify.minimum_version = ssl.TLSVersion.TLSv1_2
-    proxy = None if config.proxy is None else httpx.Proxy(config.proxy)
-    pinned = Pinned(httpx.HTTPTransport(verify=verify, trust_env=False, proxy=proxy))
-    pinned.hosts = config.hosts
-    return pinned
-
-
-def client(config: Config, pinned: Pinned) -> httpx.Client:
+def client(config: Config, pinned: Carrier) -> httpx.Client:
     """Return the client: explicit timeouts, no redirects."""
     return httpx.Client(transport=pinned, trust_env=False, follow_redirects=False, timeout=config.pagerduty.timeout)
 
@@ -251,6 +216,7 @@ def serve(config: Config, *, reload: Callable[[], Config], lockstep: bool = Fals
         else:
             bridge = Bridge(config, store, http)
             pinned.hosts = lambda: bridge.config.hosts()
+            pinned.timeout = lambda: bridge.config.pagerduty.timeout
             pinned.observe = lambda host, seconds: bridge.tally.observe("exchange", seconds, host)
             _serve_live(config, bridge, reload)
     finally:

@@ -53,6 +53,9 @@ def _parsed(url: str) -> httpx.URL:
 def _bounded(response: httpx.Response) -> bytes:
     """Return the beginning of the body; what breaks while it is read is of no interest any more."""
     content = b""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        # Nobody asked for it, and a small compressed answer may be a large one.
+        return content
     try:
         for part in response.iter_bytes():
             content += part

@@ -93,7 +93,13 @@ SECTIONS: dict[str, tuple[str, tuple[Setting, ...]]] = {
             Setting("ca_file", Kind.PATH, None, "Certificates to trust instead of the system's."),
             _number("events_per_minute", 120, 1, 100_000, "Pace for each integration key; PagerDuty takes about 120."),
             _number("max_age_seconds", 86_400, 60, 2_592_000, "An event that fails for so long becomes a dead letter."),
-            _number("timeout_seconds", 10, 1, 300, "For connecting, and for each read and write."),
+            _number(
+                "timeout_seconds",
+                10,
+                1,
+                300,
+                "For connecting, each read and each write; all together end after three times that.",
+            ),
             Setting(
                 "coalesce", Kind.FLAG, False, "Drop a trigger nobody tried yet when its clear arrives, and the clear."
             ),

@@ -1,9 +1,13 @@
 """How requests leave: verified, to configured hosts only, never redirected, never through the environment's proxies."""
 
+import gzip
 import http.server
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +52,17 @@ def host() -> Iterator[EventsHost]:
 class Raw:
     """A host that answers every request with given bytes, over TLS when given a certificate."""
 
-    def __init__(self, answer: bytes, certificate: trustme.LeafCert | None = None) -> None:
+    def __init__(self, answer: bytes, certificate: trustme.LeafCert | None = None, drip: bytes = b"") -> None:
+        ended = self.ended = threading.Event()
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.wfile.write(answer)
+                # After that, when there is a drip, a little at a time until the other side has had enough.
+                with suppress(OSError):
+                    while drip and not ended.wait(0.02):
+                        self.wfile.write(drip)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -70,6 +80,7 @@ class Raw:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self.ended.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -154,10 +165,40 @@ def test_broken_answers_are_judged_by_their_status(answer: bytes, expected: Verd
     assert MAX_ANSWER < 5_000_000
 
 
+@pytest.mark.parametrize(
+    ("answer", "drip", "expected"),
+    [
+        (b"HTTP/1.1 202 Accep", b"t", Verdict.RETRY),
+        (b"HTTP/1.1 202 Accepted\r\n", b"X-More: and more\r\n", Verdict.RETRY),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", Verdict.RETRY),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000000\r\n\r\n", b"x", Verdict.SENT),
+        (b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", Verdict.REJECTED),
+    ],
+)
+def test_an_answer_that_trickles_in_has_an_end(answer: bytes, drip: bytes, expected: Verdict) -> None:
+    """However lively the bytes drip, an exchange as a whole lasts three time-outs at most, so no lane is held up."""
+    with Raw(answer, drip=drip) as server:
+        config = settings(f"http://127.0.0.1:{server.port}/")
+        config = replace(config, pagerduty=replace(config.pagerduty, timeout=0.1))
+        began = time.monotonic()
+        said, words = verdict(config)
+        took = time.monotonic() - began
+    assert said is expected
+    assert took < 3, words
+
+
+def test_a_compressed_answer_nobody_asked_for_is_not_unpacked() -> None:
+    """Three hundred kilobytes may become three hundred megabytes; the status says enough."""
+    bomb = gzip.compress(bytes(50_000_000))
+    head = f"HTTP/1.1 400 Bad\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
+    with Raw(head + bomb) as server:
+        assert verdict(settings(f"http://127.0.0.1:{server.port}/")) == (Verdict.REJECTED, "HTTP 400")
+
+
 def test_tls_is_of_this_decade() -> None:
     """Nothing below TLS 1.2 is spoken, and certificates and names are always checked."""
     carrier = live.carrier(settings("https://events.pagerduty.com/v2/enqueue"))
-    context = carrier._inner._pool._ssl_context  # type: ignore[attr-defined]
+    context = carrier._inner._pool._ssl_context
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     carrier.close()
