@@ -1,9 +1,10 @@
 """Which contract governs which message on the wire, as one table, and what a history breaks.
 
-The table is asked with where a message was seen, its direction, method, path and, for answers, status; the first row
-that fits decides. Patterns are shell globs. A row without a contract says why. Whatever a vendor or the bridge says or
-hears and no row covers is reported too, so that nothing escapes in silence. Hosts that belong to somebody else (a
-user's own receiver) are theirs; what the simulators send to them is checked all the same.
+The table is asked with where a message was seen, its direction, method, path and, for answers, status; where the sender
+says what it is (a custom webhook), with that, too, and so for the request it becomes. The first row that fits decides.
+Patterns are shell globs. A row without a contract says why. Whatever a vendor or the bridge says or hears and no row
+covers is reported too, so that nothing escapes in silence. Hosts that belong to somebody else (a user's own receiver)
+are theirs; what the simulators send to them is checked all the same.
 
 A history is any iterable of entries shaped like those of a simulator's journal. What is sent to a host served in the
 same history appears twice in it, once as sent and once as received, and both are looked at.
@@ -67,6 +68,8 @@ class Row:
     method: str = "*"
     path: str = "*"
     status: str = "*"
+    #: What the sender says it is; "" fits whatever it says.
+    what: str = ""
     contract: str = ""
     why: str = ""
 
@@ -91,13 +94,17 @@ _ENQUEUE, _CHANGE, _V1 = "/v2/enqueue", "/v2/change/enqueue", "/generic/2010-04-
 _EVENTS = "pagerduty-events"
 _DESCRIBED = "the vendor publishes a description of this API; the conformance tests hold every answer to it"
 _PEOPLE = "pages for people"
+_TEMPLATE = "whoever wrote the template of a custom webhook decides what it says"
 
 TABLE: tuple[Row, ...] = (
-    # What ThousandEyes sends: its native integration to the events host, classic webhooks to any URL.
+    # What ThousandEyes sends: its native integration to the events host, webhooks and requests for tokens to any URL.
+    Row("thousandeyes", _SENT, "POST", what="custom-webhook", why=_TEMPLATE),
+    Row("thousandeyes", _SENT, "POST", what="oauth-token", why="RFC 6749 governs it, not the vendor"),
     Row("thousandeyes", _SENT, "POST", "*" + _ENQUEUE, contract="pagerduty-event"),
     Row("thousandeyes", _SENT, "POST", contract="thousandeyes-webhook-current"),
     Row("pagerduty", _SENT, "POST", contract="pagerduty-webhook"),
     # The bridge.
+    Row("bridge", _REQUEST, "POST", "/thousandeyes", what="custom-webhook", why=_TEMPLATE),
     Row("bridge", _REQUEST, "POST", "/thousandeyes", contract="thousandeyes-webhook"),
     Row("bridge", _REQUEST, "POST", "/pagerduty", contract="pagerduty-webhook"),
     Row("bridge", _REQUEST, "GET", why="health, readiness and figures carry no message"),
@@ -129,12 +136,13 @@ TABLE: tuple[Row, ...] = (
 
 
 @functools.lru_cache(maxsize=4096)
-def row_for(where: str, direction: Direction, method: str, path: str, status: str) -> Row | None:
+def row_for(where: str, direction: Direction, method: str, path: str, status: str, what: str = "") -> Row | None:
     """Return the row that decides about a message, or ``None`` when no row does."""
     for row in TABLE:
         if (
             row.where == where
             and row.direction is direction
+            and row.what in {"", what}
             and fnmatchcase(method, row.method)
             and fnmatchcase(path, row.path)
             and fnmatchcase(status, row.status)
@@ -148,6 +156,14 @@ def ours(where: str) -> bool:
     return where.split("-")[0] in OURS
 
 
+def _path(url: str) -> str:
+    """Return the path of an address, "" when it is none: such a request never arrived anywhere."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
+
+
 def violations(history: Iterable[Entry]) -> list[Violation]:
     """Return everything the messages of a history break, in order.
 
@@ -157,7 +173,10 @@ def violations(history: Iterable[Entry]) -> list[Violation]:
     found: list[Violation] = []
     asked: dict[int, tuple[str, str]] = {}
     known: dict[tuple[str, str], list[Flaw]] = {}
+    said: dict[int, str] = {}
     for entry in history:
+        if entry.kind == _SENT and "what" in entry.data:
+            said[entry.seq] = str(entry.data["what"])
         if entry.kind not in _KINDS or not ours(entry.subject):
             continue
         direction, data, status = Direction(entry.kind), entry.data, ""
@@ -169,9 +188,10 @@ def violations(history: Iterable[Entry]) -> list[Violation]:
         elif direction is _REQUEST:
             method, path = asked[entry.seq] = (str(data["method"]), str(data["path"]))
         else:
-            method, path = str(data["method"]), urlsplit(str(data["url"])).path
+            method, path = str(data["method"]), _path(str(data["url"]))
         what = " ".join(part for part in (direction.value, entry.subject, method, path, status) if part)
-        row = row_for(entry.subject, direction, method, path, status)
+        special = said.get(entry.seq if direction is _SENT else entry.cause, "")
+        row = row_for(entry.subject, direction, method, path, status, special)
         if row is None:
             found.append(Violation(entry.seq, what, "the table", Flaw("", "no row covers this message")))
         elif row.contract:

@@ -120,6 +120,26 @@ def test_what_no_contract_allows_is_one_line(entry: Told, words: str) -> None:
     assert lines(entry) == [words]
 
 
+SENT = {"method": "POST", "url": "https://bridge.example.com/thousandeyes", "body": '{"any": "template"}'}
+
+
+def test_a_custom_webhook_says_what_its_template_says_wherever_it_goes() -> None:
+    """Sent, and received by the bridge because of it; the same words are no classic webhook. Events stay events."""
+    sent = Told("send", "thousandeyes", {**SENT, "what": "custom-webhook"}, seq=3)
+    heard = Told("request", "bridge", {"method": "POST", "path": "/thousandeyes", "body": SENT["body"]}, seq=4, cause=3)
+    assert lines(sent, heard) == []
+    plain = replace(sent, data=SENT)
+    assert [line.split(" ")[0] for line in lines(plain, heard)] == ["#3"] * 2 + ["#4"] * 2
+    event = Told("request", "pagerduty-events", {"method": "POST", "path": "/v2/enqueue", "body": "{}"}, seq=5, cause=3)
+    assert lines(sent, event)
+
+
+def test_an_address_that_is_none_is_nobodys_traffic() -> None:
+    """It is judged like any other message and breaks nothing here."""
+    told = Told("send", "thousandeyes", {**SENT, "url": "https://[half", "what": "custom-webhook"})
+    assert lines(told) == []
+
+
 def test_other_peoples_hosts_are_their_own() -> None:
     """A user's receiver may be asked and answer as it likes."""
     asked = Told("request", "hooks", {"method": "POST", "path": "/", "body": "?"})

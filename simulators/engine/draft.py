@@ -48,13 +48,17 @@ KNOBS: TableKey[KnobsRow] = TableKey("engine.knobs")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request to be made: absolute ``url``, header pairs, raw ``body``, ``timeout`` in microseconds."""
+    """A request to be made: absolute ``url``, header pairs, raw ``body``, ``timeout`` in microseconds.
+
+    ``kind`` is the sender's own word for what it is, where address and sender do not tell; the journal keeps it.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     timeout: int = 10_000_000
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,8 @@ class WorldTransport(httpx.BaseTransport):
             raise httpx.ConnectError(f"connection to {host} refused", request=request)
         if fault.kind is FaultKind.DELAY:
             headers = tuple(request.headers.items())
-            world.straggle(Outgoing(request.method, str(url), headers, request.content), fault.delay)
+            kind = str(request.extensions.get(AGENDA, ""))
+            world.straggle(Outgoing(request.method, str(url), headers, request.content, kind=kind), fault.delay)
         if fault.kind in {FaultKind.TIMEOUT, FaultKind.DELAY}:
             raise httpx.ReadTimeout(f"no answer from {host}", request=request)
         if fault.kind is FaultKind.STATUS:

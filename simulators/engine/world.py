@@ -384,14 +384,11 @@ class World:
                 if fault is not None:
                     self._queue(self._now + fault.delay, timer.owner, tag, request, timer.cause, late=True)
                     return
+        said = {"method": request.method, "url": request.url, "body": request.body.decode(errors="replace")}
+        if request.kind:
+            said["what"] = request.kind
         with self.lock:
-            seq = self.journal.append(
-                self._now,
-                "send",
-                timer.owner,
-                {"method": request.method, "url": request.url, "body": request.body.decode(errors="replace")},
-                timer.cause,
-            )
+            seq = self.journal.append(self._now, "send", timer.owner, said, timer.cause)
         with self.caused_by(seq):
             outcome = self.exchange(request)
             with self.lock:
@@ -414,7 +411,10 @@ class World:
                 _parsed(request.url),
                 headers=list(request.headers),
                 content=request.body,
-                extensions={AGENDA: True, "timeout": httpx.Timeout(request.timeout / instants.SECOND).as_dict()},
+                extensions={
+                    AGENDA: request.kind,
+                    "timeout": httpx.Timeout(request.timeout / instants.SECOND).as_dict(),
+                },
             )
             answer = self.client.send(sent, follow_redirects=False)
         except httpx.TimeoutException as problem:
@@ -487,6 +487,6 @@ def _addressed(url: str) -> tuple[str, str]:
     """Return host and path of a URL, empty when it is none: that comes out when the request is made."""
     try:
         parsed = _parsed(url)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         return "", ""
     return parsed.host, parsed.path

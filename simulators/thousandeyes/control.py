@@ -1,8 +1,9 @@
 """ThousandEyes' part of the control plane: what is wrong with the world, and what the vendor offers in its pages only.
 
-Conditions, integrations (classic webhooks, PagerDuty services), enterprise agents, tokens, knobs, a summary of the
-account, and a description of the simulated API. Tests and agents may be given by id or by name, instants as clock time
-or ISO 8601, durations as ``10m``. Whatever cannot be read is answered with 400 and one line that says what to do.
+Conditions, integrations (classic webhooks, PagerDuty services), presets of custom webhooks, what was sent (deliveries
+and mails), enterprise agents, tokens, knobs, a summary of the account, and a description of the simulated API. Tests
+and agents may be given by id or by name, instants as clock time or ISO 8601, durations as ``10m``. Whatever cannot be
+read is answered with 400 and one line that says what to do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, silences, telling
+from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, presets, silences, telling
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
 from simulators.thousandeyes.model import (
@@ -28,6 +29,7 @@ from simulators.thousandeyes.model import (
     DOCUMENTS,
     INTEGRATIONS,
     MAILS,
+    NOTIFICATIONS,
     TESTS,
     TOKENS,
     USERS,
@@ -35,6 +37,7 @@ from simulators.thousandeyes.model import (
     Integration,
     Knobs,
     Mail,
+    Notification,
 )
 from simulators.thousandeyes.monitors import monitors
 
@@ -104,9 +107,26 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
         lines = transact(native.install, **read_installation(object_body()))
         return answer({"lines": [asdict(line) for line in lines]}, 201)
 
+    @routes.get("/presets")
+    def list_presets() -> Response:
+        """Return the templates the vendor's pages offer to begin a custom webhook with."""
+        return answer({"presets": [{"name": row.name, "payload": row.payload, "queryParams": row.query}
+                                   for row in presets.PRESETS.values()]})  # fmt: skip
+
+    @routes.get("/deliveries")
+    def list_deliveries() -> Response:
+        """Return what was or is being sent to webhooks, PagerDuty and custom webhooks, oldest first."""
+        view = world().view
+        return answer({"deliveries": [delivery_json(view, row) for row in view.all(NOTIFICATIONS)]})
+
     @routes.get("/mails")
     def list_mails() -> Response:
         return answer({"mails": [mail_json(row) for row in world().view.all(MAILS)]})
+
+    @routes.get("/mails/<mail_id>.eml")
+    def read_mail(mail_id: str) -> Response:
+        """Return one mail as a mail program opens it."""
+        return Response(world().view.need(MAILS, mail_id).raw, mimetype="message/rfc822")
 
     @routes.post("/agents")
     def add_agent() -> Response:
@@ -268,6 +288,26 @@ def integration_json(integration: Integration) -> dict[str, Any]:
     """Return an integration as JSON, without its secret."""
     shown = {entry.name: getattr(integration, entry.name) for entry in fields(integration) if entry.name != "token"}
     return shown | {"static": dict(integration.static)}
+
+
+def delivery_json(view: View, row: Notification) -> dict[str, Any]:
+    """Return a notification and what came of it as JSON: the body as text, and no headers, which hold secrets."""
+    integration, operation = view.get(INTEGRATIONS, row.integration), view.get(DOCUMENTS, row.integration)
+    kind = "custom-webhook" if integration is None else integration.kind
+    name = "" if operation is None else str(operation.body.get("name", ""))
+    return {
+        "id": row.id,
+        "at": instants.iso_milliseconds(row.made),
+        "alert": row.alert,
+        "integration": row.integration,
+        "name": name if integration is None else integration.name,
+        "kind": kind,
+        "target": row.url if integration is None else integration.target,
+        "event": row.event,
+        "state": row.state,
+        "attempts": row.attempts,
+        "body": row.body.decode(errors="replace"),
+    }
 
 
 def mail_json(mail: Mail) -> dict[str, Any]:

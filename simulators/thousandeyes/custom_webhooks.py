@@ -2,20 +2,26 @@
 
 The operation's payload, headers and query parameters are Handlebars templates over one notification; only the query
 parameters are escaped. The payload has to be JSON once it is rendered, which a template that passes its test (a
-trigger) may fail for a clear: such a notification is not sent, and the journal says why. Rule and operation are joined
-by ``notifications.customWebhook[].integrationId``, the operation's id.
+trigger) may fail for a clear: such a notification is not sent, and the journal says why, as it does for whatever else
+cannot be made or sent (a header with a line break). Rule and operation are joined by
+``notifications.customWebhook[].integrationId``, the operation's id.
+
+A connector with OAuth client credentials and no token asks its token address for one before every attempt.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from simulators.engine.draft import Draft, View
+from simulators.engine.draft import Draft, Outgoing, View
+from simulators.engine.errors import EngineError
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document, thaw
 from simulators.engine.zones import local
@@ -28,28 +34,35 @@ from simulators.thousandeyes.payloads import CLEAR, TRIGGER
 from simulators.thousandeyes.telling import story
 
 CUSTOM_TEST = "CUSTOM_WEBHOOK_TEST"
+AGENT = "ThousandEyes-Notifier"
 #: Ids of kinds of notifications, as templates see them.
 TYPES = {CLEAR: 1, TRIGGER: 2}
 #: Java's date letters -> strftime's, longest first.
-_LETTERS = (
-    ("yyyy", "%Y"),
-    ("yy", "%y"),
-    ("MMMM", "%B"),
-    ("MMM", "%b"),
-    ("MM", "%m"),
-    ("dd", "%d"),
-    ("EEEE", "%A"),
-    ("EEE", "%a"),
-    ("HH", "%H"),
-    ("hh", "%I"),
-    ("mm", "%M"),
-    ("ss", "%S"),
-    ("SSS", "000"),
-    ("XXX", "%:z"),
-    ("a", "%p"),
-    ("z", "%Z"),
-    ("Z", "%z"),
-)
+_LETTERS: Mapping[str, str] = {
+    "yyyy": "%Y",
+    "MMMM": "%B",
+    "EEEE": "%A",
+    "MMM": "%b",
+    "EEE": "%a",
+    "SSS": "000",
+    "XXX": "%z",
+    "yy": "%y",
+    "MM": "%m",
+    "dd": "%d",
+    "HH": "%H",
+    "hh": "%I",
+    "mm": "%M",
+    "ss": "%S",
+    "a": "%p",
+    "z": "%Z",
+    "Z": "%z",
+}
+#: A text between quotes stands for itself, two quotes for one; then letters, then anything else.
+_PATTERN = re.compile(rf"'(?P<quoted>[^']*)'|(?P<letters>{'|'.join(_LETTERS)})|(?P<other>.)", re.DOTALL)
+#: What a header can carry (RFC 9110, without what lies beyond ASCII) and how it may be called.
+_VALUE, _NAME = re.compile(r"[\t\x20-\x7e]*"), re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Headers that belong to the request itself.
+_FRAMING = ("content-length", "transfer-encoding", "host", "connection")
 DATE_PATTERN = "yyyy-MM-dd HH:mm:ss z"
 
 
@@ -64,10 +77,22 @@ def find(view: View, aid: str, operation_id: str) -> tuple[Document, Document]:
         raise CannotSend("no such integration")
     if operation.body.get("enabled") is False:
         raise CannotSend("the operation is not enabled")
-    for connector in documents.all_of(view, "connector", aid):
-        if operation_id in connector.body.get("operations", ()):
-            return operation, connector
-    raise CannotSend("the operation has no connector")
+    connector = _connector_of(view, operation)
+    if connector is None:
+        raise CannotSend("the operation has no connector")
+    return operation, connector
+
+
+def login_of(view: View, operation_id: str) -> Mapping[str, Any]:
+    """Return the authentication of the connector an operation goes through now, as far as there is one."""
+    operation = view.get(DOCUMENTS, operation_id)
+    connector = None if operation is None else _connector_of(view, operation)
+    return {} if connector is None else connector.body.get("authentication") or {}
+
+
+def _connector_of(view: View, operation: Document) -> Document | None:
+    connectors = documents.all_of(view, "connector", operation.parent)
+    return next((row for row in connectors if operation.id in row.body.get("operations", ())), None)
 
 
 def compose(
@@ -85,10 +110,18 @@ def compose(
     payload = rendered(operation.body.get("payload"), "payload")
     if payload.strip():
         _json(payload, "payload")
-    headers = {"Content-Type": "application/json", "User-Agent": "ThousandEyes-Notifier"}
+    headers = {"content-type": ("Content-Type", "application/json"), "user-agent": ("User-Agent", AGENT)}
     for entry in (*connector.body.get("headers", ()), *operation.body.get("headers", ())):
-        headers[str(entry["name"])] = rendered(entry["value"], f"header {entry['name']}")
-    headers.update(_credentials(connector.body.get("authentication") or {}))
+        name = str(entry["name"])
+        headers[name.lower()] = (name, rendered(entry["value"], f"header {name!r}"))
+    login = credentials(connector.body.get("authentication") or {})
+    if login:
+        headers["authorization"] = ("Authorization", login)
+    for name, value in headers.values():
+        if not _NAME.fullmatch(name) or name.lower() in _FRAMING:
+            raise CannotSend(f"header {name!r}: there can be no header of this name")
+        if not _VALUE.fullmatch(value):
+            raise CannotSend(f"header {name!r}: the value holds a line break or another character no header can carry")
     url = f"{connector.body['target']}{operation.body.get('path') or ''}"
     query = rendered(operation.body.get("queryParams"), "queryParams")
     if query.strip():
@@ -96,28 +129,58 @@ def compose(
         if not isinstance(values, dict):
             raise CannotSend("queryParams: the rendered text is not a JSON object")
         shown = {name: handlebars.shown(value) for name, value in values.items()}
-        url += ("&" if "?" in url else "?") + urlencode(shown)
-    return replace(notification, body=payload.encode(), url=url, headers=tuple(headers.items()))
+        url += ("&" if "?" in url else "?") + urlencode(shown, errors="replace")
+    if any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise CannotSend("the address holds a space or a control character")
+    return replace(notification, body=payload.encode(errors="replace"), url=url, headers=tuple(headers.values()))
 
 
 def _json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise CannotSend(f"{what}: the rendered text is not JSON: {problem}") from None
 
 
-def _credentials(login: Mapping[str, Any]) -> dict[str, str]:
-    """Return the header a connector's authentication comes to; OAuth uses the token that was fetched in the pages."""
+def credentials(login: Mapping[str, Any]) -> str:
+    """Return what the ``Authorization`` header says by a connector's authentication, "" where it says nothing yet."""
     kind = login.get("type")
-    if kind is None:
-        return {}
+    if kind is None or token_address(login):
+        return ""
     if kind == "basic":
-        pair = base64.b64encode(f"{login['username']}:{login['password']}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
+        return basic(login["username"], login["password"])
     if not login.get("token"):
         raise CannotSend(f"authentication {kind} has no token")
-    return {"Authorization": str(login["token"]) if kind == "other-token" else f"Bearer {login['token']}"}
+    return str(login["token"]) if kind == "other-token" else f"Bearer {login['token']}"
+
+
+def basic(user: str, password: str) -> str:
+    """Return the ``Authorization`` of a user and password."""
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode(errors='replace')).decode()}"
+
+
+def token_address(login: Mapping[str, Any]) -> str:
+    """Return where a token is to be had before anything is sent, "" when there is one or none is needed."""
+    wanted = login.get("type") == "oauth-client-credentials" and not login.get("token")
+    return str(login.get("oauthTokenUrl") or "") if wanted else ""
+
+
+def token_request(login: Mapping[str, Any], timeout: int) -> Outgoing:
+    """Return the request for a token (RFC 6749, client credentials grant; the client logs in with a password)."""
+    client = basic(login.get("oauthClientId", ""), login.get("oauthClientSecret", ""))
+    headers = (("Content-Type", "application/x-www-form-urlencoded"), ("User-Agent", AGENT), ("Authorization", client))
+    return Outgoing(
+        "POST", token_address(login), headers, b"grant_type=client_credentials", timeout, kind="oauth-token"
+    )
+
+
+def token_in(body: bytes) -> str:
+    """Return the token in an authorization server's answer, "" when there is none that a header can carry."""
+    try:
+        token = json.loads(body)["access_token"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return token if isinstance(token, str) and _VALUE.fullmatch(token) else ""
 
 
 # -- what templates see ------------------------------------------------------------------------------------------------
@@ -227,14 +290,18 @@ def _date(value: Any, pattern: str, zone: str) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         return ""
     instant = value * 1000 if value >= 100_000_000_000 else value * SECOND
-    moment = local(instant, zone)
-    made, at = "", 0
-    while at < len(pattern):
-        letters, code = next(((k, c) for k, c in _LETTERS if pattern.startswith(k, at)), (pattern[at], pattern[at]))
-        offset = moment.strftime("%z")
-        made += f"{offset[:3]}:{offset[3:]}" if code == "%:z" else moment.strftime(code) if "%" in code else code
-        at += len(letters)
-    return made
+    try:
+        moment = local(instant, zone)
+    except (EngineError, OverflowError, ValueError) as problem:
+        raise TemplateError(f"formatDate: {type(problem).__name__}: {problem}") from None
+    return "".join(_piece(moment, match) for match in _PATTERN.finditer(pattern))
+
+
+def _piece(moment: datetime, match: re.Match[str]) -> str:
+    if match["letters"] is None:
+        return match["other"] or match["quoted"] or "'"
+    made = moment.strftime(_LETTERS[match["letters"]])
+    return f"{made[:3]}:{made[3:]}" if match["letters"] == "XXX" else made
 
 
 # -- testing -----------------------------------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-#: Blocks may be nested this deep, and a rendered text may become this long.
-DEEPEST, LONGEST = 30, 1_000_000
+#: Blocks and parentheses may be nested this deep; a rendered text may become this long and take so many steps.
+DEEPEST, LONGEST, STEPS = 30, 1_000_000, 100_000
 
 
 class TemplateError(ValueError):
@@ -88,7 +89,7 @@ _TAG = re.compile(
     re.DOTALL,
 )
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?[0-9]+(?:\.[0-9]+)?)(?![\w.])
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>-?[0-9]{1,18}(?:\.[0-9]{1,18})?)(?![\w.])
     |(?P<key>[\w-]+)=|(?P<path>@?(?:\.\./|\./)*(?:\.\.|\.|[\w-]+|\[[^\]]+\])(?:[./](?:[\w-]+|\[[^\]]+\]))*)
     |(?P<mark>[()|]))""",
     re.VERBOSE | re.DOTALL,
@@ -125,7 +126,7 @@ class _Reader:
             raise self.fail(f"more than {DEEPEST} blocks inside each other")
         found: list[Node] = []
         while True:
-            match = _TAG.search(self.source, self.at)
+            match = self._next()
             text = self.source[self.at :] if match is None else self.source[self.at : match.start()]
             if self._strip:
                 text = text.lstrip()
@@ -133,7 +134,6 @@ class _Reader:
             if match is not None and match["left"]:
                 text = text.rstrip()
             if text:
-                self._plain(text)
                 found.append(Text(text))
             if match is None:
                 return tuple(found), None
@@ -152,10 +152,16 @@ class _Reader:
                 return tuple(found), content
             found.append(self._tag(content, depth))
 
-    def _plain(self, text: str) -> None:
-        if "{{" in text:
-            self.at -= len(text) - text.index("{{")
+    def _next(self) -> re.Match[str] | None:
+        """Return the next tag; the first one that is not closed ends the reading, so no text is looked at twice."""
+        place = self.source.find("{{", self.at)
+        if place < 0:
+            return None
+        match = _TAG.match(self.source, place - self.source.startswith("\\", max(place - 1, self.at)))
+        if match is None:
+            self.at = place
             raise self.fail("a tag is not closed")
+        return match
 
     def _tag(self, content: str, depth: int) -> Node:
         if not content:
@@ -214,8 +220,10 @@ class _Reader:
             at = match.end()
         return found
 
-    def _terms(self, tokens: list[tuple[str, str]]) -> tuple[Call, list[tuple[str, str]]]:
+    def _terms(self, tokens: list[tuple[str, str]], depth: int = 0) -> tuple[Call, list[tuple[str, str]]]:
         """Read a path with its parameters, up to a closing parenthesis or the end."""
+        if depth > DEEPEST:
+            raise self.fail(f"more than {DEEPEST} parentheses inside each other")
         if not tokens or tokens[0][0] != "path":
             raise self.fail("a name is expected at the beginning of a tag")
         path = self._path(tokens[0][1])
@@ -228,14 +236,14 @@ class _Reader:
                 key, rest = rest[0][1], rest[1:]
             if not rest:
                 raise self.fail(f"{key}= has no value")
-            value, rest = self._value(rest)
+            value, rest = self._value(rest, depth)
             if key:
                 named.append((key, value))
             else:
                 parameters.append(value)
         return Call(path, tuple(parameters), tuple(named)), rest
 
-    def _value(self, tokens: list[tuple[str, str]]) -> tuple[Expression, list[tuple[str, str]]]:
+    def _value(self, tokens: list[tuple[str, str]], depth: int) -> tuple[Expression, list[tuple[str, str]]]:
         kind, text = tokens[0]
         if kind == "string":
             return Literal(re.sub(r"\\(.)", r"\1", text[1:-1])), tokens[1:]
@@ -244,7 +252,7 @@ class _Reader:
         if kind == "path":
             return (Literal(_WORDS[text]) if text in _WORDS else self._path(text)), tokens[1:]
         if (kind, text) == ("mark", "("):
-            call, rest = self._terms(tokens[1:])
+            call, rest = self._terms(tokens[1:], depth + 1)
             if not rest:
                 raise self.fail("a parenthesis is not closed")
             return call, rest[1:]
@@ -287,10 +295,13 @@ def render(source: str, context: Any, helpers: Mapping[str, Helper] | None = Non
     """Return the template filled in; raises :class:`TemplateError`."""
     root = _Scope(context, None, {}, {"root": context})
     known = {"eq": equal, **(helpers or {})}
-    text = "".join(_render(parse(source), root, known))
-    if len(text) > LONGEST:
-        raise TemplateError(f"the rendered text is longer than {LONGEST} characters")
-    return text
+    made, length = [], 0
+    for text in _render(parse(source), root, known, count(1)):
+        made.append(text)
+        length += len(text)
+        if length > LONGEST:
+            raise TemplateError(f"the rendered text is longer than {LONGEST} characters")
+    return "".join(made)
 
 
 def equal(one: Any = None, other: Any = None, **_: Any) -> bool:
@@ -311,17 +322,19 @@ def shown(value: Any) -> str:
     return json.dumps(value) if isinstance(value, (Mapping, list, tuple)) else str(value)
 
 
-def _render(nodes: Iterable[Node], scope: _Scope, helpers: Mapping[str, Helper]) -> Iterable[str]:
+def _render(nodes: Iterable[Node], scope: _Scope, helpers: Mapping[str, Helper], steps: Iterator[int]) -> Iterable[str]:
     for node in nodes:
+        if next(steps) > STEPS:
+            raise TemplateError(f"it takes more than {STEPS} steps")
         if isinstance(node, Text):
             yield node.text
         elif isinstance(node, Output):
             yield shown(_evaluate(node.call, scope, helpers))
         else:
-            yield from _render_block(node, scope, helpers)
+            yield from _render_block(node, scope, helpers, steps)
 
 
-def _render_block(block: Block, scope: _Scope, helpers: Mapping[str, Helper]) -> Iterable[str]:
+def _render_block(block: Block, scope: _Scope, helpers: Mapping[str, Helper], steps: Iterator[int]) -> Iterable[str]:
     name = _spelled(block.call.path)
     built_in = _BLOCKS.get(name)
     if built_in is not None and not block.inverted:
@@ -337,9 +350,9 @@ def _render_block(block: Block, scope: _Scope, helpers: Mapping[str, Helper]) ->
     empty = True
     for one in inner:
         empty = False
-        yield from _render(block.body, one, helpers)
+        yield from _render(block.body, one, helpers, steps)
     if empty:
-        yield from _render(block.otherwise, scope, helpers)
+        yield from _render(block.otherwise, scope, helpers, steps)
 
 
 def _if(block: Block, scope: _Scope, value: Any) -> Iterable[_Scope]:
@@ -440,7 +453,8 @@ def _follow(value: Any, names: Iterable[str]) -> Any:
             if name in {"size", "length"}:
                 value = len(value)
             else:
-                value = value[int(name)] if name.isdecimal() and int(name) < len(value) else None
+                known = len(name) < 10 and name.isdecimal() and int(name) < len(value)
+                value = value[int(name)] if known else None
         else:
             return None
     return value

@@ -1,12 +1,14 @@
 """Mails about alerts: real MIME messages, one for each recipient, with everything that happened at one moment in it.
 
 Recipients need not be users. Triggers are always told, ends only if the rule asks for it. Boundaries, message ids and
-dates are functions of the world, so the same history sends the same bytes.
+dates are functions of the world, so the same history sends the same bytes. Names may hold anything: a subject is one
+line of readable text, and who has no address a mail can go to is not told, which the journal says.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from email.message import EmailMessage
@@ -23,11 +25,22 @@ from simulators.thousandeyes.telling import Story, story
 MAIL = "mail"
 SENDER = "ThousandEyes Alerts <alerts@thousandeyes.com>"
 MAIL_ID = ids.hexadecimal(24)
+#: Longest address, and longest subject (assumed; a rule's name alone may have hundreds of characters).
+LONGEST_ADDRESS, LONGEST_SUBJECT = 254, 255
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+
+
+def is_address(text: str) -> bool:
+    """Return whether a mail can be sent to ``text``."""
+    return len(text) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def tell(draft: Draft, alert: Alert, recipients: Iterable[str], message: str) -> None:
     """Tell each recipient about an alert as it is now, together with whatever else happens at this moment."""
     for recipient in dict.fromkeys(recipients):
+        if not is_address(recipient):
+            draft.record("notification.lost", alert.id, integration="email", why=f"{recipient!r} is no address")
+            continue
         waiting = draft.get(PENDING_MAILS, recipient) or PendingMail(recipient, ())
         draft.put(PENDING_MAILS, replace(waiting, items=(*waiting.items, (alert, message))))
         draft.schedule(draft.now, OWNER, MAIL, recipient)
@@ -66,20 +79,32 @@ def compose(number: str, recipient: str, now: int, stories: Sequence[tuple[Story
         )
         text = f"<p>{html.escape(message)}</p>" if message else ""
         rich.append(f"<h2>{html.escape(_headline(told))}</h2>{text}<table>{rows}</table>")
-    mail.set_content("\n\n".join(plain) + "\n")
-    mail.add_alternative(f"<html><body>{''.join(rich)}</body></html>\n", subtype="html")
+    mail.set_content(_encodable("\n\n".join(plain) + "\n"))
+    mail.add_alternative(_encodable(f"<html><body>{''.join(rich)}</body></html>\n"), subtype="html")
     mail.set_boundary(f"=_te_{number}")
     return mail
 
 
 def subject(stories: Sequence[Story]) -> str:
-    """Return the subject: the one alert, or how many began and how many ended."""
+    """Return the subject in one line: the one alert, or how many began and how many ended."""
     if len(stories) == 1:
         told = stories[0]
-        return f"{_what(told)}: {told.alert.rule_name} - {told.alert.test_name} ({told.type_name})"
+        return _line(f"{_what(told)}: {told.alert.rule_name} - {told.alert.test_name} ({told.type_name})")
     began = sum(told.triggered for told in stories)
     counts = [f"{began} Triggered"] * bool(began) + [f"{len(stories) - began} Cleared"] * (began < len(stories))
     return f"{len(stories)} alerts: {', '.join(counts)}"
+
+
+def _line(text: str) -> str:
+    """Return text as one line a header can carry: what cannot be read is left out, what is too long is cut."""
+    words = "".join(sign if sign.isprintable() else " " for sign in text).split()
+    line = " ".join(words)
+    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1] + "…"
+
+
+def _encodable(text: str) -> str:
+    """Return text without halves of characters, which JSON can spell and mails cannot."""
+    return text.encode(errors="replace").decode()
 
 
 def _what(told: Story) -> str:

@@ -219,7 +219,7 @@ def test_a_quote_in_a_name_breaks_the_payload() -> None:
         ({"payload": "{{#if id}}"}, "payload: line 1 of the template"),
         ({"queryParams": "[1]"}, "queryParams: the rendered text is not a JSON object"),
         ({"queryParams": "{{id}}"}, "queryParams: the rendered text is not JSON"),
-        ({"headers": [{"name": "A", "value": "{{> x}}"}]}, "header A: line 1"),
+        ({"headers": [{"name": "A", "value": "{{> x}}"}]}, "header 'A': line 1"),
         ({"connector": {"authentication": {"type": "oauth-auth-code"}}}, "authentication oauth-auth-code has no token"),
     ],
 )

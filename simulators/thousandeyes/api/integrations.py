@@ -1,21 +1,25 @@
 """Integrations the API can make: generic connectors, webhook operations, and which operation goes through which.
 
 A connector says where and how to log in, an operation says what to send; an operation goes through one connector at
-most. Secrets come back as asterisks. Classic webhooks and PagerDuty services are made in the vendor's pages only, here
-in the control plane (:mod:`~simulators.thousandeyes.control`).
+most. Secrets come back as asterisks, and asterisks sent back leave them as they are (assumed). Whatever changes but a
+name makes an operation untested again, unless the same update says which status it has. Classic webhooks and PagerDuty
+services are made in the vendor's pages only, here in the control plane (:mod:`~simulators.thousandeyes.control`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response
 
 from simulators.engine.draft import Draft, View
-from simulators.engine.resources import Document, thaw
+from simulators.engine.resources import Document, freeze, thaw
 from simulators.engine.web import transact, world
-from simulators.thousandeyes import commands, documents
+from simulators.thousandeyes import documents
 from simulators.thousandeyes.api.collection import Collection, Expand, Shown, mount
 from simulators.thousandeyes.api.resources import AUTHENTICATION, CONNECTOR, OPERATION, readable
 from simulators.thousandeyes.api.rest import (
@@ -33,6 +37,7 @@ from simulators.thousandeyes.api.shapes import MASK
 from simulators.thousandeyes.model import RULES
 
 VIEW, EDIT = "9", "10"
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 SECRETS = ("password", "token", "refreshToken", "oauthClientSecret", "code")
 
 
@@ -56,9 +61,8 @@ def _connector_path(connector: Document) -> str:
 
 
 def _connector_problems(view: View, caller: Caller, body: Shown, connector: Document | None) -> list[FieldError]:
-    found = []
-    if urlsplit(body["target"]).scheme not in {"http", "https"} or not urlsplit(body["target"]).netloc:
-        found.append(FieldError("target", "must be a URL"))
+    found = [] if _is_url(body["target"]) else [FieldError("target", "must be a URL")]
+    found.extend(_header_problems(body))
     login = body.get("authentication")
     if login is not None:
         needed, _ = AUTHENTICATION[login["type"]]
@@ -66,12 +70,55 @@ def _connector_problems(view: View, caller: Caller, body: Shown, connector: Docu
     return found
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def _header_problems(body: Shown) -> list[FieldError]:
+    """Return what is wrong with the names of headers (what a value comes to is known when it is sent)."""
+    return [
+        FieldError(f"headers[{place}].name", "must be the name of an HTTP header")
+        for place, entry in enumerate(body.get("headers") or ())
+        if not _HEADER.fullmatch(entry["name"])
+    ]
+
+
 def _operations_of(connector: Document) -> list[str]:
     return list(connector.body.get("operations", ()))
 
 
 def _update_connector(draft: Draft, caller: Caller, connector: Document, body: Shown) -> Document:
-    return documents.replace_body(draft, connector, body | {"operations": _operations_of(connector)})
+    before: Shown = thaw(connector.body)
+    body = body | {"operations": _operations_of(connector)}
+    _keep_secrets(body.get("authentication"), before.get("authentication"))
+    for entry in body.get("headers") or ():
+        kept = next((old for old in before.get("headers") or () if old["name"] == entry["name"]), None)
+        _keep_secrets(entry, kept)
+    if _but_name(body) != _but_name(before):
+        for name in body["operations"]:
+            _untested(draft, caller, name)
+    return documents.replace_body(draft, connector, body)
+
+
+def _keep_secrets(sent: Any, known: Any) -> None:
+    """Put what is known in the place of every mask that was sent back."""
+    for name in sent or ():
+        if sent[name] == MASK and name in (known or ()):
+            sent[name] = known[name]
+
+
+def _but_name(body: Shown) -> Shown:
+    return {name: value for name, value in body.items() if name not in {"name", "status"}}
+
+
+def _untested(draft: Draft, caller: Caller, operation_id: str) -> None:
+    operation = documents.find(draft, "operation", caller.aid, operation_id)
+    if operation is not None:
+        documents.replace_body(draft, operation, thaw(operation.body) | {"status": "pending"})
 
 
 CONNECTORS: Collection[Document] = Collection(
@@ -103,15 +150,22 @@ def _operation_path(operation: Document) -> str:
 
 
 def _delete_operation(draft: Draft, caller: Caller, operation: Document) -> None:
-    """Delete an operation; connectors and alert rules lose it."""
+    """Delete an operation; connectors and alert rules lose it, which is no edit of the rule: its alerts go on."""
     _assign(draft, caller, operation.id, [])
     for rule in list(draft.find(RULES, "aid", caller.aid)):
         notifications = thaw(rule.notifications)
         group = notifications.get("customWebhook", [])
         left = [item for item in group if item["integrationId"] != operation.id]
         if left != group:
-            commands.update_rule(draft, rule.id, notifications=notifications | {"customWebhook": left})
+            draft.put(RULES, replace(rule, notifications=freeze(notifications | {"customWebhook": left})))
     documents.delete(draft, operation)
+
+
+def _update_operation(draft: Draft, caller: Caller, operation: Document, body: Shown) -> Document:
+    before: Shown = thaw(operation.body)
+    if _but_name(body) != _but_name(before) and body["status"] == before["status"]:
+        body = body | {"status": "pending"}
+    return documents.replace_body(draft, operation, body)
 
 
 OPERATIONS: Collection[Document] = Collection(
@@ -121,8 +175,9 @@ OPERATIONS: Collection[Document] = Collection(
     find=lambda view, caller, id: documents.find(view, "operation", caller.aid, id),
     show=_operation,
     path=_operation_path,
+    problems=lambda view, caller, body, operation: _header_problems(body),
     create=lambda draft, caller, body: documents.create(draft, "operation", caller.aid, body),
-    update=lambda draft, caller, operation, body: documents.replace_body(draft, operation, body),
+    update=_update_operation,
     delete=_delete_operation,
     located=False,
     permissions=(VIEW, EDIT),
@@ -133,7 +188,10 @@ OPERATIONS: Collection[Document] = Collection(
 
 
 def _assign(draft: Draft, caller: Caller, operation_id: str, connectors: Sequence[str]) -> None:
-    """Make ``connectors`` (none or one) the connectors of an operation."""
+    """Make ``connectors`` (none or one) the connectors of an operation; another one than before is untested."""
+    before = _connectors_of(draft, caller, operation_id)
+    if before and before != list(connectors):
+        _untested(draft, caller, operation_id)
     for connector in documents.all_of(draft, "connector", caller.aid):
         others = [name for name in _operations_of(connector) if name != operation_id]
         wanted = [*others, operation_id] if connector.id in connectors else others

@@ -11,7 +11,7 @@ from typing import Any
 
 from simulators.engine.draft import Draft, View
 from simulators.engine.resources import thaw
-from simulators.thousandeyes import commands, expression, layers
+from simulators.thousandeyes import commands, expression, layers, mails
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Shown
 from simulators.thousandeyes.api.resources import ALERT_RULE
@@ -158,7 +158,7 @@ def _targets(body: Shown) -> Iterable[FieldError]:
     if any(sign in (message.get("message") or "") for sign in "<>"):
         yield FieldError("notifications.email.message", "must not contain < or >")
     for place, recipient in enumerate(message.get("recipients") or ()):
-        if "@" not in recipient:
+        if not mails.is_address(recipient):
             yield FieldError(f"notifications.email.recipients[{place}]", "must be an e-mail address")
 
 
