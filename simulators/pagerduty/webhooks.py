@@ -57,6 +57,8 @@ EVENTS: Mapping[str, str] = {
     "incident.annotated": "incident_note",
     "incident.status_update_published": "incident_status_update",
     "incident.conference_bridge.updated": "incident_conference_bridge",
+    "incident.responder.added": "incident_responder",
+    "incident.responder.replied": "incident_responder",
     "service.created": "service",
     "service.updated": "service",
     "service.deleted": "service",
@@ -64,26 +66,42 @@ EVENTS: Mapping[str, str] = {
 }  # fmt: skip
 #: Event types that can be subscribed to although nothing here causes them.
 NEVER = (
-    "incident.responder.added", "incident.responder.replied", "incident.custom_field_values.updated",
-    "incident.role.assigned", "incident.task.created", "incident.task.updated", "incident.task.completed",
-    "incident.workflow.started", "incident.workflow.completed", "incident.action_invocation.created",
-    "incident.action_invocation.updated", "incident.action_invocation.terminated",
-    "service.custom_field_values.updated",
+    "incident.custom_field_values.updated", "incident.role.assigned", "incident.task.created",
+    "incident.task.updated", "incident.task.completed", "incident.workflow.started", "incident.workflow.completed",
+    "incident.action_invocation.created", "incident.action_invocation.updated",
+    "incident.action_invocation.terminated", "service.custom_field_values.updated",
 )  # fmt: skip
 SUBSCRIBABLE = tuple(sorted((*EVENTS.keys() - {PING}, *NEVER)))
 
 
 @dataclass(frozen=True, slots=True)
+class Responder:
+    """Somebody who is asked to help with an incident, or who has answered: ``state`` is pending, joined or declined.
+
+    ``policy`` is the escalation policy that was asked, when it was one; ids both.
+    """
+
+    user: str | None
+    policy: str | None = None
+    message: str | None = None
+    state: str = "pending"
+
+
+#: What an event can be about besides its subject.
+Part = Note | StatusUpdate | Responder
+
+
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """An event as it happened: ``subject`` is the incident or service of that moment (``None`` for a ping), ``part``
-    the note or status update it is about, ``wanted`` the subscriptions that get it."""
+    the note, status update or responder it is about, ``wanted`` the subscriptions that get it."""
 
     id: str
     type: str
     at: int
     subject: Incident | Document | None
     agent: Agent | None
-    part: Note | StatusUpdate | None
+    part: Part | None
     wanted: tuple[str, ...]
 
     @property
@@ -151,33 +169,43 @@ def _secret(seed: int, subscription: str, rotation: int) -> str:
     return base64.b64encode(drawn).decode()
 
 
-def publish(draft: Draft, event: str, subject: Incident | Document, agent: Agent | None) -> None:
-    """Send an event to whoever subscribed to it; what is no webhook event, or nobody wants, is passed over."""
+def publish(
+    draft: Draft, event: str, subject: Incident | Document, agent: Agent | None, part: Responder | None = None
+) -> None:
+    """Send an event to whoever subscribed to it; what is no webhook event, or nobody wants, is passed over.
+
+    An event about a responder says with ``part`` about whom.
+    """
     if not draft.count(SUBSCRIPTIONS) or event not in EVENTS:
         return
     wanted = tuple(row.id for row in draft.all(SUBSCRIPTIONS) if _wants(draft, row, event, subject))
     if wanted:
-        _occur(draft, event, subject, agent, wanted)
+        _occur(draft, event, subject, agent, wanted, part or _part(draft, event, subject))
 
 
 def ping(draft: Draft, subscription: Document) -> None:
     """Send the test event, which needs no subscription to it."""
-    _occur(draft, PING, None, None, (subscription.id,))
+    _occur(draft, PING, None, None, (subscription.id,), None)
 
 
 def _occur(
-    draft: Draft, event: str, subject: Incident | Document | None, agent: Agent | None, wanted: tuple[str, ...]
+    draft: Draft,
+    event: str,
+    subject: Incident | Document | None,
+    agent: Agent | None,
+    wanted: tuple[str, ...],
+    part: Part | None,
 ) -> None:
     id = draft.fresh(EVENT_ID, "pagerduty.webhook.event")
-    occurrence = Occurrence(id, event, draft.now, subject, agent, _part(draft, event, subject), wanted)
+    occurrence = Occurrence(id, event, draft.now, subject, agent, part, wanted)
     draft.schedule(draft.now, OWNER, PUBLISH, id, occurrence)
 
 
-def _part(draft: Draft, event: str, subject: Incident | Document | None) -> Note | StatusUpdate | None:
+def _part(draft: Draft, event: str, subject: Incident | Document) -> Note | StatusUpdate | None:
     """Return the note or status update an event is about: the newest of the incident."""
-    if subject is not None and EVENTS[event] == "incident_note":
+    if EVENTS[event] == "incident_note":
         return draft.find(NOTES, "incident", subject.id)[-1]
-    if subject is not None and EVENTS[event] == "incident_status_update":
+    if EVENTS[event] == "incident_status_update":
         return draft.find(STATUS_UPDATES, "incident", subject.id)[-1]
     return None
 

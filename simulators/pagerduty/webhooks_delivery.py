@@ -67,11 +67,14 @@ def signature(secrets: tuple[str, ...], body: bytes) -> str:
 
 
 def on_publish(draft: Draft, timer: Timer) -> None:
-    """Write an event that somebody wants, and send it or put it in line."""
+    """Write an event that somebody wants, and send it or put it in line; an endpoint disabled meanwhile gets none."""
     event: webhooks.Occurrence = timer.data
     body = webhooks_shapes.body(draft, event)
     number = event.subject.number if isinstance(event.subject, Incident) else 0
     for subscription in event.wanted:
+        known = draft.get(SUBSCRIPTIONS, subscription)
+        if known is None or webhooks.disabled(draft, known):
+            continue
         id = draft.fresh(ids.UUID4, "pagerduty.webhook")
         row = Webhook(id, subscription, event.resource, event.type, event.id, body, number)
         waiting = draft.find(WEBHOOKS, "line", row.line)

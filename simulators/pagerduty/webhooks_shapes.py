@@ -18,7 +18,7 @@ from simulators.engine.resources import Document, thaw
 from simulators.pagerduty.api.call import Links
 from simulators.pagerduty.api.lens import Lens
 from simulators.pagerduty.model import ALERTS, API, LOG_ENTRIES, Agent, Incident, Knobs, LogType, Note, StatusUpdate
-from simulators.pagerduty.webhooks import EVENTS, Occurrence, teams
+from simulators.pagerduty.webhooks import EVENTS, Occurrence, Responder, teams
 
 #: Bytes of a body up to which nothing is left out.
 GUARANTEED = 56_320
@@ -149,6 +149,20 @@ def _status_update(lens: Lens, event: Occurrence) -> dict[str, Any]:
     return head | {"trimmed": False, "type": "incident_status_update"}
 
 
+def _responder(lens: Lens, event: Occurrence) -> dict[str, Any]:
+    row, asked = event.subject, event.part
+    assert isinstance(row, Incident)
+    assert isinstance(asked, Responder)
+    return {
+        "incident": _about(lens, row),
+        "user": None if asked.user is None else lens.ref("users", asked.user),
+        "escalation_policy": None if asked.policy is None else lens.ref("escalation_policies", asked.policy),
+        "message": asked.message,
+        "state": asked.state,
+        "type": "incident_responder",
+    }
+
+
 def _bridge(lens: Lens, event: Occurrence) -> dict[str, Any]:
     row = event.subject
     assert isinstance(row, Incident)
@@ -180,6 +194,7 @@ _DATA: Mapping[str, Callable[[Lens, Occurrence], dict[str, Any]]] = {
     "incident": _incident,
     "incident_note": _note,
     "incident_status_update": _status_update,
+    "incident_responder": _responder,
     "incident_conference_bridge": _bridge,
     "service": _service,
     "ping": _ping,

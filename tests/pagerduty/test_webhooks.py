@@ -30,10 +30,10 @@ from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.instants import SECOND
 from simulators.engine.transport import Site
 from simulators.engine.world import World
-from simulators.pagerduty import webhooks_delivery
+from simulators.pagerduty import webhooks, webhooks_delivery
 from simulators.pagerduty.api import API_HOST, sites
-from simulators.pagerduty.model import INCIDENTS
-from simulators.pagerduty.webhooks import EVENTS, NEVER, PING, WEBHOOKS
+from simulators.pagerduty.model import INCIDENTS, Agent, Status
+from simulators.pagerduty.webhooks import EVENTS, NEVER, PING, WEBHOOKS, Responder
 from simulators.pagerduty.webhooks_delivery import Verdict
 from simulators.thousandeyes.notifiers import EVENTS_URL
 
@@ -51,12 +51,15 @@ class Receiver:
         self.world = world
         self.got: list[tuple[int, dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.before: Callable[[], Any] = lambda: None
         world.serve(HOST, Site("hooks", self._answer))
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         names = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
         headers = {"content-type": environ["CONTENT_TYPE"], **names}
         self.got.append((self.world.now, headers, environ["wsgi.input"].read()))
+        act, self.before = self.before, lambda: None
+        act()
         start_response(f"{self.answers.pop(0) if self.answers else 202} Answer", [])
         return [b""]
 
@@ -197,6 +200,9 @@ def _everything(duty: Hooked) -> list[bytes]:
     duty.act("POST", f"/incidents/{duty.incident.id}/notes", {"note": {"content": "looking"}})
     duty.act("POST", f"/incidents/{duty.incident.id}/status_updates", {"message": "soon"})
     duty.update(service={"id": "PSVC002", "type": "service_reference"})
+    asking, asked = Agent("user_reference", ALICE.id), Responder(BOB.id, other["id"], "help")
+    duty.do(webhooks.publish, "incident.responder.added", duty.incident, asking, asked)
+    duty.do(webhooks.publish, "incident.responder.replied", duty.incident, asking, Responder(BOB.id, state="joined"))
     duty.update(status="resolved")
     duty.update(status="triggered")
     service = {"type": "service", "name": "New", "escalation_policy": reference}
@@ -474,6 +480,29 @@ def test_three_dropped_in_a_row_disable_the_endpoint_for_a_day(duty: Hooked) -> 
     assert not duty.read(made["id"])["delivery_method"]["temporarily_disabled"]
     duty.send("resolve", key="c")
     assert duty.hook.told[4:] == [(24 * 3600, "resolved", 3)]
+
+
+def test_what_a_receiver_causes_before_its_last_refusal_is_not_sent(duty: Hooked) -> None:
+    """The answer disables the endpoint, so the event made meanwhile is never written for it."""
+    duty.subscribe()
+    duty.hook.answers = [404] * 9
+    for key in "abc":
+        if key == "c":
+            duty.hook.before = lambda: duty.send("acknowledge", key="c")
+        duty.send(key=key)
+    assert [(what, number) for _, what, number in duty.hook.told] == [("triggered", n) for n in (1, 2, 3)]
+    assert duty.incident.status is Status.ACKNOWLEDGED
+    assert not list(duty.world.view.all(WEBHOOKS))
+
+
+def test_a_webhook_that_arrives_twice_is_known_by_its_id(duty: Hooked) -> None:
+    """At least once is what is promised: both copies carry the same id."""
+    duty.subscribe("incident.triggered")
+    duty.do(faults.add, Fault("", FaultKind.DUPLICATE, host=HOST))
+    duty.send()
+    first, second = (headers["x-webhook-id"] for _, headers, _ in duty.hook.got)
+    assert first == second
+    assert len(duty.record("webhook.delivered")) == 1
 
 
 def test_a_delivery_in_between_starts_the_count_again(duty: Hooked) -> None:
