@@ -51,6 +51,8 @@ class Outgoing:
     """A request to be made: absolute ``url``, header pairs, raw ``body``, ``timeout`` in microseconds.
 
     ``kind`` is the sender's own word for what it is, where address and sender do not tell; the journal keeps it.
+    A ``patient`` sender hears what became of a request that a fault held up when it has arrived, any other stops
+    waiting after ``timeout``.
     """
 
     method: str
@@ -59,6 +61,7 @@ class Outgoing:
     body: bytes = b""
     timeout: int = 10_000_000
     kind: str = ""
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class FaultKind(StrEnum):
     LOSE_ANSWER = "lose_answer"  # arrives and is handled, but the answer is lost
     STATUS = "status"  # never arrives: something in between answers with ``status``
     DUPLICATE = "duplicate"  # arrives twice; the caller sees the second answer
-    DELAY = "delay"  # arrives ``delay`` later; a caller that is no simulator has given up by then (a time-out)
+    DELAY = "delay"  # arrives ``delay`` later; only a patient simulator still waits then, for others it is a time-out
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -46,6 +47,15 @@ ENGINE = "engine"
 #: Owns requests that arrive when their caller no longer waits for them.
 NETWORK = "network"
 ENGINE_TABLES: tuple[TableKey[Any], ...] = (KNOBS, faults.FAULTS, limits.WINDOWS)
+
+
+class Passage(StrEnum):
+    """How a request that is due stands with the faults that hold requests up."""
+
+    NEW = "new"  # one may yet hold it up
+    LATE = "late"  # one has, and it arrives now
+    MISSED = "missed"  # one has for longer than its sender waits, who learns now that nobody answered
+
 
 _cause: ContextVar[int] = ContextVar("cause", default=0)
 
@@ -369,28 +379,31 @@ class World:
 
     # -- requests --------------------------------------------------------------------------------------------------
 
-    def _queue(self, due: int, owner: str, tag: Any, request: Outgoing, cause: int, *, late: bool = False) -> None:
+    def _queue(
+        self, due: int, owner: str, tag: Any, request: Outgoing, cause: int, passage: Passage = Passage.NEW
+    ) -> None:
         key = str(self.agenda.upcoming())
-        self.agenda.add(due, owner, SEND, key, (tag, request, late), cause)
+        self.agenda.add(due, owner, SEND, key, (tag, request, passage), cause)
 
     def _perform(self, timer: Timer) -> None:
-        tag, request, late = timer.data
-        if not late and self.has_faults():
+        tag, request, passage = timer.data
+        if passage is Passage.NEW and self.has_faults():
             host, path = _addressed(request.url)
             with self.lock:
                 fault = self.transact(
                     lambda draft: faults.take(draft, request.method, host, path, delays=True, body=request.body)
                 )
                 if fault is not None:
-                    self._queue(self._now + fault.delay, timer.owner, tag, request, timer.cause, late=True)
+                    self._hold_up(timer, fault.delay)
                     return
         said = {"method": request.method, "url": request.url, "body": request.body.decode(errors="replace")}
         if request.kind:
             said["what"] = request.kind
         with self.lock:
-            seq = self.journal.append(self._now, "send", timer.owner, said, timer.cause)
+            missed = passage is Passage.MISSED
+            seq = timer.cause if missed else self.journal.append(self._now, "send", timer.owner, said, timer.cause)
         with self.caused_by(seq):
-            outcome = self.exchange(request)
+            outcome = Outcome(None, error="timeout: no answer in time") if missed else self.exchange(request)
             with self.lock:
                 seq = self.record("outcome", timer.owner, status=outcome.status, error=outcome.error)
         component = self.components.get(timer.owner)
@@ -398,10 +411,19 @@ class World:
             with self.caused_by(seq):
                 self.transact(lambda draft: component.on_outcome(draft, tag, outcome))
 
+    def _hold_up(self, timer: Timer, delay: int) -> None:
+        """Let a request that is due arrive ``delay`` later; a sender who is not that patient gives up before."""
+        tag, request, _ = timer.data
+        if request.patient or delay <= request.timeout:
+            self._queue(self._now + delay, timer.owner, tag, request, timer.cause, Passage.LATE)
+            return
+        self._queue(self._now + request.timeout, timer.owner, tag, request, timer.cause, Passage.MISSED)
+        self._queue(self._now + delay, NETWORK, None, request, timer.cause, Passage.LATE)
+
     def straggle(self, request: Outgoing, delay: int) -> None:
         """Let a request arrive ``delay`` microseconds later; its caller has given up, nobody hears what came of it."""
         with self.lock:
-            self._queue(self._now + delay, NETWORK, None, request, _cause.get(), late=True)
+            self._queue(self._now + delay, NETWORK, None, request, _cause.get(), Passage.LATE)
 
     def exchange(self, request: Outgoing) -> Outcome:
         """Make a request through the one client and return what came of it; never raises for the network's faults."""

@@ -158,7 +158,8 @@ def request(subscription: Document, row: Webhook, secrets: tuple[str, ...]) -> O
     if at:
         headers.append(("Authorization", f"Basic {base64.b64encode(unquote(account).encode()).decode()}"))
     headers += [(entry["name"], entry["value"]) for entry in method.get("custom_headers") or ()]
-    return Outgoing("POST", parts._replace(netloc=host).geturl(), tuple(headers), row.body, TIMEOUT)
+    url = parts._replace(netloc=host).geturl()
+    return Outgoing("POST", url, tuple(headers), row.body, TIMEOUT, patient=False)
 
 
 # -- the timeline ------------------------------------------------------------------------------------------------------

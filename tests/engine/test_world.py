@@ -161,14 +161,15 @@ class Echo:
         return [environ["wsgi.input"].read()]  # type: ignore[attr-defined]
 
 
-def calling(*, times: int = 1, fault: Fault | None = None) -> tuple[World, Echo]:
+def calling(*, times: int = 1, fault: Fault | None = None, patient: bool = True) -> tuple[World, Echo]:
     here = world()
     echo = Echo()
     here.serve("echo.example.com", Site("echo", echo))
     if fault is not None:
         here.transact(lambda draft: faults.add(draft, fault))
     for number in range(times):
-        request = Outgoing("POST", "https://echo.example.com/a", (("X-A", "b"),), f"n{number}".encode())
+        body = f"n{number}".encode()
+        request = Outgoing("POST", "https://echo.example.com/a", (("X-A", "b"),), body, patient=patient)
         here.transact(lambda draft, number=number, request=request: draft.send("shop", number, request))
     return here, echo
 
@@ -215,6 +216,15 @@ def test_a_delayed_request_arrives_later() -> None:
     assert answers(here) == []
     here.advance("1s")
     assert answers(here) == [(200, "n0")]
+
+
+def test_a_sender_who_is_not_patient_gives_up_on_a_request_held_up() -> None:
+    """It hears of a time-out when its time is over; the request arrives all the same, and nobody hears of that."""
+    here, echo = calling(fault=Fault("", FaultKind.DELAY, delay=instants.MINUTE), patient=False)
+    here.advance("10s")
+    assert [(status, echo.calls) for status, _ in answers(here)] == [(None, 0)]
+    here.advance("50s")
+    assert (len(answers(here)), echo.calls) == (1, 1)
 
 
 def test_skip_and_times_choose_which_requests_are_hit() -> None:

@@ -451,6 +451,21 @@ def test_a_silent_receiver_is_asked_again(duty: Hooked, kind: FaultKind) -> None
     assert len(duty.record("webhook.delivered")) == 1
 
 
+@pytest.mark.parametrize(("delay", "delivered"), [(5, True), (6, False)])
+def test_a_webhook_held_up_for_more_than_five_seconds_has_failed(duty: Hooked, delay: int, delivered: bool) -> None:
+    """After 5 s the vendor gives up and sends it again, and the receiver gets it twice; 5 s are in time."""
+    duty.subscribe("incident.triggered")
+    duty.do(faults.add, Fault("", FaultKind.DELAY, host=HOST, delay=delay * SECOND))
+    duty.send()
+    duty.until(1)
+    assert [at for at, _, _ in duty.hook.told] == ([5] if delivered else [6, 6])
+    assert len({headers["x-webhook-id"] for _, headers, _ in duty.hook.got}) == 1
+    assert [entry["error"] for entry in duty.record("webhook.retried")] == (
+        [] if delivered else ["timeout: no answer in time"]
+    )
+    assert [entry["attempt"] for entry in duty.record("webhook.delivered")] == [1 if delivered else 2]
+
+
 @pytest.mark.parametrize(
     ("why", "verdict"),
     [
