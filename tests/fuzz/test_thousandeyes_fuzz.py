@@ -8,15 +8,14 @@ import functools
 import json
 from typing import Any
 
+from furnished import Furnished, thousandeyes_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from thousandeyes_account import Account
 
 from simulators.engine.world import Snapshot
-from simulators.thousandeyes import commands
 from simulators.thousandeyes.api import COLLECTIONS
 from simulators.thousandeyes.api.description import openapi
-from simulators.thousandeyes.model import AGENTS, ALERTS, DOCUMENTS, RULES, TESTS, USERS, Trouble
+from simulators.thousandeyes.model import AGENTS
 
 DESCRIBED = openapi(COLLECTIONS)["paths"]
 OPERATIONS = [(method, path) for path, methods in DESCRIBED.items() for method in methods]
@@ -30,46 +29,9 @@ TEXTS = (
 JUNK = st.sampled_from([None, True, 0, -1, 10**30, 1.5, *TEXTS[-8:], [], [None], [[]], {}, {"id": 1}, [{"type": 7}]])
 
 
-def furnished() -> Account:
-    """Return an account in which something has happened, so that ids of every kind exist."""
-    here = Account()
-    test = here.test(alertRules=[])
-    here.rule(test)
-    here.do(commands.add_agent, "branch-1")
-    here.do(commands.add_agent, "branch-2")
-    here.do(commands.add_integration, "webhook", name="h", target="https://hooks.example")
-    here.do(commands.add_condition, Trouble.STATUS, value=503)
-    login = {"type": "basic", "username": "u", "password": "p"}
-    for path, body in (
-        ("/tags", {"key": "k", "value": "v"}),
-        ("/labels/test", {"name": "l", "ids": [test]}),
-        ("/credentials", {"name": "c", "value": "v"}),
-        (
-            "/connectors/generic",
-            {"type": "generic", "name": "c", "target": "https://c.example", "authentication": login},
-        ),
-        ("/operations/webhooks", {"name": "o", "category": "alerts", "status": "pending"}),
-        ("/roles", {"name": "r", "permissions": ["1"]}),
-        ("/alert-suppression-windows", {"name": "w", "startDate": "2026-03-02T09:30:00Z", "duration": 600}),
-        ("/tests/dns-server", {"domain": "d", "dnsServers": ["ns"], "interval": 60, "agents": [{"agentId": "3"}]}),
-        ("/tests/bgp", {"prefix": "203.0.113.0/24"}),
-    ):
-        here.ask("POST", path, body, status=201)
-    here.world.advance("10m")
-    return here
-
-
-def _ids(here: Account) -> list[str]:
-    tables: tuple[Any, ...] = (TESTS, RULES, ALERTS, DOCUMENTS, USERS)
+def _ids(here: Furnished) -> list[str]:
     agents = [agent.id for agent in here.world.view.all(AGENTS)]
-    return [
-        *(row.id for table in tables for row in here.world.view.all(table)),
-        *agents[-2:],
-        "3",
-        "5",
-        "1001",
-        "wb-201",
-    ]
+    return [*here.ids(), *agents[-2:], "3", "5", "1001", "wb-201"]
 
 
 def _value(schema: dict[str, Any], ids: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
@@ -97,7 +59,7 @@ def _object(schema: dict[str, Any], ids: st.SearchStrategy[str]) -> st.SearchStr
     return st.fixed_dictionaries({name: values[name] for name in needed}, optional={**optional, "more": JUNK})
 
 
-def _request(data: st.DataObject, here: Account) -> tuple[str, str, dict[str, str], str | None]:
+def _request(data: st.DataObject, here: Furnished) -> tuple[str, str, dict[str, str], str | None]:
     """Draw a request to any operation: method, path, query, body."""
     method, path = data.draw(st.sampled_from(OPERATIONS))
     operation, ids = DESCRIBED[path][method], st.sampled_from(_ids(here))
@@ -116,8 +78,8 @@ def _request(data: st.DataObject, here: Account) -> tuple[str, str, dict[str, st
 
 
 @functools.cache
-def _start() -> tuple[Account, Snapshot]:
-    here = furnished()
+def _start() -> tuple[Furnished, Snapshot]:
+    here = thousandeyes_world()
     return here, here.world.snapshot()
 
 
@@ -129,14 +91,12 @@ def test_no_request_breaks_the_simulator(data: st.DataObject) -> None:
     here.world.restore(fresh)
     for _ in range(8):
         method, path, query, content = _request(data, here)
-        headers = {"Authorization": f"Bearer {here.token}", "Content-Type": "application/json"}
-        url = f"https://api.thousandeyes.com{path}"
-        answer = here.world.client.request(method, url, content=content, params=query, headers=headers)
+        answer = here.send(method, path, content, query)
         assert answer.status_code < 500, (method, path, query, content, answer.text)
         assert answer.status_code < 400 or answer.headers["Content-Type"] == "application/problem+json"
         if answer.content:
             answer.json()
     here.world.advance("30m")
     for path in data.draw(st.lists(st.sampled_from(LISTS), max_size=8)):
-        here.ask("GET", path.removeprefix("/v7"))
-    assert [entry.data for entry in here.world.journal if entry.kind == "error"] == []
+        assert here.send("GET", path).status_code == 200
+    assert here.errors == []
