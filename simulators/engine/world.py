@@ -174,6 +174,8 @@ class World:
         self.components: dict[str, Component] = {component.name: component for component in components}
         self.participants: list[Participant] = []
         self.sites: dict[str, Site] = {}
+        #: Base URLs by host name, where a browser outside finds a host that is served through a socket.
+        self.addresses: dict[str, str] = {}
         self.network = network
         self.client = WorldClient(self)
         #: Runs a request that is due; the live runner replaces it by a thread pool.

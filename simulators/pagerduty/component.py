@@ -11,7 +11,17 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.pagerduty import calls, carriers, handoff, incidents, intake, notify, webhooks, webhooks_delivery
+from simulators.pagerduty import (
+    calls,
+    carriers,
+    connect,
+    handoff,
+    incidents,
+    intake,
+    notify,
+    webhooks,
+    webhooks_delivery,
+)
 from simulators.pagerduty.account import ROTA_EDITED, Account, name
 from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs, Purpose
 
@@ -58,7 +68,7 @@ class PagerDuty:
     """The vendor; ``knobs`` are the defaults a world may override."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = (*TABLES, *notify.TABLES, *carriers.TABLES, *webhooks.TABLES)
+    tables: Sequence[TableKey[Any]] = (*TABLES, *notify.TABLES, *carriers.TABLES, *webhooks.TABLES, *connect.TABLES)
 
     def __init__(self, knobs: Knobs | None = None) -> None:
         self.knobs = knobs or Knobs()
@@ -99,6 +109,9 @@ class PagerDuty:
         sentence = webhooks_delivery.sentence(entry.kind, data)
         if sentence is not None:
             return line(*sentence)
+        connected = connect.sentence(account, entry)
+        if connected is not None:
+            return line(*connected)
         if entry.kind == "call.changed":
             return line(f"the call to {name(account, 'users', data['user'])}: {data['state'].replace('_', ' ')}")
         if entry.kind == "notification.arrived":

@@ -30,6 +30,13 @@ RESOURCE_ID = ids.alphanumeric("P", 7)
 KEY = ids.hexadecimal(32)
 
 
+class Region(StrEnum):
+    """The service region of an account."""
+
+    US = "us"
+    EU = "eu"
+
+
 class UnknownKey(StrEnum):
     """What the Events API answers to a well-formed routing key nobody owns."""
 
@@ -72,6 +79,14 @@ class Knobs:
     trigger_cap: int = 100
     #: The subdomain shown in links.
     subdomain: str = "example"
+    #: The region the account lives in: its OAuth tokens begin with it, app tokens are asked for in it.
+    region: Region = Region.US
+    #: A refresh token is spent when it was used.
+    refresh_once: bool = True
+    #: The install page lets services be picked that make incidents without alerts.
+    install_offers_all: bool = False
+    #: The account's name comes back from the install flow as ``Name``, as the vendor's sample has it, not as ``name``.
+    install_capital_name: bool = False
     #: The account's time zone: timestamps of answers are rendered in it unless the request names another.
     time_zone: str = "UTC"
     #: REST requests allowed per key and minute; 0 switches the limit off.
@@ -358,6 +373,10 @@ class ApiKey:
     user: str | None = None
     enabled: bool = True
     expires: int | None = None
+    #: What an OAuth token may be used for; ``None`` = it is no OAuth token, ``access`` decides alone.
+    scopes: tuple[str, ...] | None = None
+    #: The client id of the app it was issued to.
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from simulators.engine.web import credentials, transact, world
 from simulators.engine.zones import zone
 from simulators.pagerduty.api.errors import NOT_A_HASH, Code, invalid, refuse
 from simulators.pagerduty.model import API, API_KEYS, DOCUMENTS, INCIDENTS, Access, Agent, ApiKey, Incident, Knobs
+from simulators.pagerduty.oauth import missing_scope
 from simulators.pagerduty.wire import read_json
 
 HOST = API.removeprefix("https://")
@@ -185,8 +186,8 @@ def credential() -> ApiKey:
     return key
 
 
-def admit(key: ApiKey, method: str) -> None:
-    """Refuse writing with a read-only key (403) and more requests than allowed (429)."""
+def admit(key: ApiKey, method: str, path: str) -> None:
+    """Refuse what a key may not do (403), by its access or its scopes, and more requests than allowed (429)."""
     knobs = world().view.knobs(Knobs)
     if knobs.requests_per_minute:
         verdict: limits.Verdict = transact(_count, key.user or key.id, knobs.requests_per_minute)
@@ -197,6 +198,11 @@ def admit(key: ApiKey, method: str) -> None:
             raise refusal
     if key.access is Access.READ_ONLY and method != "GET":
         raise refuse(Code.ACCESS_DENIED)
+    needed = missing_scope(key, method, path)
+    if needed:
+        refusal = refuse(Code.ACCESS_DENIED)
+        refusal.body["error"] |= {"required_scopes": needed, "token_scopes": " ".join(key.scopes or ())}
+        raise refusal
 
 
 def _count(draft: Draft, owner: str, limit: int) -> limits.Verdict:

@@ -74,15 +74,13 @@ class Operation:
     @property
     def statuses(self) -> tuple[int, ...]:
         """Every status the operation may answer with, 429 and 500 aside."""
-        found = {self.status, 401, *self.also}
+        found = {self.status, 401, 403, *self.also}
         if "{" in self.path:
             found.add(404)
         if self.request is not None or self.query or self.paging or self.include or self.method != "GET":
             found |= {400, 404} if self.request is not None else {400}
         if self.request is not None:
             found.add(413)
-        if self.method != "GET":
-            found.add(403)
         if self.ability:
             found.add(402)
         return tuple(sorted(found))
@@ -99,7 +97,7 @@ def serve(app: Flask, operations: Sequence[Operation]) -> None:
 def _view(operation: Operation) -> Callable[..., Response]:
     def view(**ids: str) -> Response:
         key = credential()
-        admit(key, operation.method)
+        admit(key, operation.method, operation.path)
         here = world()
         if operation.method == "GET":
             with here.lock:

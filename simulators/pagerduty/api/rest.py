@@ -12,6 +12,7 @@ from simulators.engine.errors import Refused
 from simulators.engine.web import answer, request_id, vendor_app
 from simulators.pagerduty import control as own_control
 from simulators.pagerduty.api import (
+    apps,
     changes,
     crud,
     dependencies,
@@ -87,6 +88,7 @@ def application() -> Flask:
     app = vendor_app("pagerduty-api", RestDialect())
     app.register_blueprint(control.blueprint())
     app.register_blueprint(own_control.blueprint())
+    app.register_blueprint(apps.blueprint())
     serve(app, operations())
     for prefix in sundries.OUTSIDE_THE_PLAN:
         for rule in (prefix, f"{prefix}/<path:rest>"):
@@ -101,7 +103,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def _outside_the_plan(**_: str) -> Response:
     """Answer for what the simulated account's plan does not include."""
-    admit(credential(), request.method)
+    admit(credential(), request.method, request.path)
     raise refuse(Code.MISSING_ABILITY)
 
 

@@ -80,7 +80,8 @@ class PageDialect:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return where the pages' templates are found."""
     return Environment(
         loader=PackageLoader("simulators.pagerduty", "pages"), autoescape=select_autoescape(), trim_blocks=True
     )
@@ -89,7 +90,7 @@ def _environment() -> Environment:
 def page(title: str, status: int = 200, **parts: Any) -> Response:
     """Return a page; ``rows`` are (name, value, link), ``lines`` a list under ``heading``, ``note`` comes first."""
     subdomain = world().view.knobs(Knobs).subdomain
-    text = _environment().get_template("page.html").render(title=title, subdomain=subdomain, **parts)
+    text = environment().get_template("page.html").render(title=title, subdomain=subdomain, **parts)
     return Response(text, status, content_type="text/html; charset=utf-8")
 
 
