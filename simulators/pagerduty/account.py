@@ -29,11 +29,14 @@ from simulators.pagerduty.model import (
 
 #: A timer, due at once, by which whoever cares hears that a schedule or an override was edited.
 ROTA_EDITED = "rota_edited"
+#: Kinds of documents that say who is on call.
+ROTAS = ("schedules", "overrides", "schedule_events", "custom_shifts", "override_shifts")
 
 _SINGULAR = {
     "escalation_policies": "escalation_policy",
     "business_services": "business_service",
     "priorities": "priority",
+    "v3_schedules": "schedule_v3",
 }
 #: Documents written inside another one in an account's JSON: (kind of owner, its field, kind of the nested document).
 _NESTED = (
@@ -41,6 +44,10 @@ _NESTED = (
     ("users", "notification_rules", "notification_rules"),
     ("services", "integrations", "integrations"),
     ("schedules", "overrides", "overrides"),
+    ("v3_schedules", "rotations", "rotations"),
+    ("v3_schedules", "custom_shifts", "custom_shifts"),
+    ("v3_schedules", "overrides", "override_shifts"),
+    ("rotations", "events", "schedule_events"),
 )
 
 
@@ -127,7 +134,7 @@ def put(draft: Draft, kind: str, body: Mapping[str, Any], parent: str = "") -> D
     created = draft.now if old is None else old.created
     document = Document(id, singular(kind), freeze({**body, "id": id}), created, draft.now, parent)
     draft.put(DOCUMENTS[kind], document)
-    if kind in {"schedules", "overrides"}:
+    if kind in ROTAS:
         rota_edited(draft)
     return document
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document
-from simulators.pagerduty import hours, schedules
+from simulators.pagerduty import hours, oncall
 from simulators.pagerduty.account import AnyAccount
 from simulators.pagerduty.model import Ring, Urgency
 
@@ -47,20 +47,10 @@ def delay(policy: Document, level: int) -> int:
     return int(rules(policy)[level - 1].get("escalation_delay_in_minutes", 30)) * MINUTE
 
 
-def on_target(account: AnyAccount, target: Mapping[str, Any], at: int) -> str | None:
-    """Return the user a target of a level stands for at ``at``, or ``None``."""
-    if not str(target.get("type", "")).startswith("schedule"):
-        return None if account.get("users", target["id"]) is None else str(target["id"])
-    document = account.get("schedules", target["id"])
-    if document is None:
-        return None
-    return schedules.who(schedules.parse(document, account.children("overrides", document.id)), at)
-
-
 def assignees(account: AnyAccount, policy: Document, level: int, at: int) -> tuple[str, ...]:
     """Return everybody on call on 1-based ``level`` at ``at``, each once, in order of the targets."""
-    found = (on_target(account, target, at) for target in rules(policy)[level - 1].get("targets") or ())
-    return tuple(dict.fromkeys(user for user in found if user is not None))
+    found = (oncall.people(account, target, at) for target in rules(policy)[level - 1].get("targets") or ())
+    return tuple(dict.fromkeys(user for people in found for user in people))
 
 
 def next_turn(account: AnyAccount, policy: Document, level: int, at: int) -> int | None:
@@ -70,13 +60,8 @@ def next_turn(account: AnyAccount, policy: Document, level: int, at: int) -> int
     """
     if in_turn(policy, level):
         return None
-    found = []
-    for target in rules(policy)[level - 1].get("targets") or ():
-        document = account.get("schedules", target["id"]) if str(target.get("type")).startswith("schedule") else None
-        if document is not None:
-            parsed = schedules.parse(document, account.children("overrides", document.id))
-            found.append(schedules.next_change(parsed, at))
-    return min(found, default=None)
+    found = (oncall.next_change(account, target, at) for target in rules(policy)[level - 1].get("targets") or ())
+    return min((change for change in found if change is not None), default=None)
 
 
 def in_turn(policy: Document, level: int) -> bool:
@@ -102,10 +87,10 @@ def move_to(
     held = account.ring(id)
     order = held.order if held is not None and held.targets == known else known
     for taken in order:
-        user = on_target(account, targets[taken], at)
-        if user is not None:
+        people = oncall.people(account, targets[taken], at)
+        if people:
             ring = Ring(id, known, (*(target for target in order if target != taken), taken))
-            return Move(level, loop, (user,), skipped, ring)
+            return Move(level, loop, people, skipped, ring)
     return None
 
 

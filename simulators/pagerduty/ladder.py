@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
-from simulators.pagerduty import escalation, hours
+from simulators.pagerduty import escalation, hours, oncall
 from simulators.pagerduty.account import AnyAccount, name
 from simulators.pagerduty.escalation import Move
 from simulators.pagerduty.model import Urgency
@@ -107,8 +107,8 @@ def _climb(
 def _absent(account: AnyAccount, policy: Document, move: Move, at: int) -> Iterator[Step]:
     """Yield the schedules of a level that nobody is on call by, although the level has somebody."""
     for target in escalation.rules(policy)[move.level - 1].get("targets") or ():
-        if escalation.on_target(account, target, at) is None:
-            kind = "schedules" if str(target.get("type", "")).startswith("schedule") else "users"
+        if not oncall.people(account, target, at):
+            kind = oncall.target_kind(target)
             yield Step(at, "skip", move.level, (), f"nobody is on call by {name(account, kind, target['id'])}")
 
 

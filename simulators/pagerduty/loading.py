@@ -13,7 +13,7 @@ from simulators.engine import instants
 from simulators.engine.errors import BadInstant, UnknownZone
 from simulators.engine.resources import Document, freeze
 from simulators.engine.zones import zone
-from simulators.pagerduty import schedules
+from simulators.pagerduty import schedules, shifts
 from simulators.pagerduty.escalation import CHANNELS
 from simulators.pagerduty.model import KINDS, Access
 from simulators.pagerduty.webhooks import SCOPES
@@ -128,6 +128,24 @@ def _override(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _dates(body, "start", "end")
 
 
+def _shift_schedule(body: Mapping[str, Any]) -> Iterator[str]:
+    yield from _zone(body)
+    yield from _each(body.get("rotations"), "rotations", lambda row: _each(row.get("events"), "events", _event))
+    yield from _each(body.get("custom_shifts"), "custom_shifts", _shift)
+    yield from _each(body.get("overrides"), "overrides", _shift)
+
+
+def _event(body: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        shifts.check_recurrence(shifts.parse_event(Document("", "schedule_event", freeze(body), 0, 0)))
+    except (BadInstant, UnknownZone, shifts.BadRecurrence) as problem:
+        yield str(problem)
+
+
+def _shift(body: Mapping[str, Any]) -> Iterator[str]:
+    yield from _dates(body, "start_time", "end_time")
+
+
 def _service(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _reference(body, "escalation_policy")
     yield from _each(body.get("integrations"), "integrations", _anything)
@@ -199,6 +217,10 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "escalation_policies": _policy,
     "schedules": _schedule,
     "overrides": _override,
+    "v3_schedules": _shift_schedule,
+    "schedule_events": _event,
+    "custom_shifts": _shift,
+    "override_shifts": _shift,
     "services": _service,
     "maintenance_windows": _window,
     "teams": _team,

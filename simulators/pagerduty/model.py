@@ -27,6 +27,7 @@ MESSAGE_ID = ids.alphanumeric("M", 14)
 NOTE_ID = ids.alphanumeric("P", 14)
 UPDATE_ID = ids.alphanumeric("P", 14)
 RESOURCE_ID = ids.alphanumeric("P", 7)
+SHIFT_ID = ids.alphanumeric("A", 26)
 KEY = ids.hexadecimal(32)
 
 
@@ -426,6 +427,11 @@ KINDS = (
     "escalation_policies",
     "schedules",
     "overrides",
+    "v3_schedules",
+    "rotations",
+    "schedule_events",
+    "custom_shifts",
+    "override_shifts",
     "services",
     "integrations",
     "maintenance_windows",
@@ -448,6 +454,10 @@ _NAMELESS = {
     "oncall_handoff_notification_rules",
     "status_update_notification_rules",
     "overrides",
+    "rotations",
+    "schedule_events",
+    "custom_shifts",
+    "override_shifts",
 }
 
 

@@ -299,6 +299,15 @@ def next_change(schedule: Schedule, after: int) -> int:
     return since
 
 
+def people(document: Document, now: int) -> dict[str, None]:
+    """Return the users of a schedule's layers that have not ended, in order."""
+    found: dict[str, None] = {}
+    for layer in parse(document).layers:
+        if layer.end is None or layer.end > now:
+            found |= dict.fromkeys(layer.users)
+    return found
+
+
 def coverage(segments: Iterable[Segment], since: int, until: int) -> float:
     """Return the covered share of the window in percent, rounded to one decimal."""
     covered = sum(segment.end - segment.start for segment in segments)

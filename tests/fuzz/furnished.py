@@ -29,6 +29,17 @@ from simulators.thousandeyes.api import sites as thousandeyes_sites
 from simulators.thousandeyes.component import ThousandEyes
 
 START = instants.parse("2026-03-02T09:00:00Z")
+SHIFT = {
+    "name": "Days",
+    "start_time": {"date_time": "2026-03-02T09:00:00Z", "time_zone": "Europe/Berlin"},
+    "end_time": {"date_time": "2026-03-02T17:00:00Z", "time_zone": "Europe/Berlin"},
+    "effective_since": "2026-03-03T00:00:00Z",
+    "recurrence": ["RRULE:FREQ=DAILY"],
+    "assignment_strategy": {
+        "type": "every_member_assignment_strategy",
+        "members": [{"type": "user_member", "user_id": accounts.BOB.id}],
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ def pagerduty_world() -> Furnished:
                         "extension_schema": {"id": "PEXSC01"}}],
         "addons": [{"id": "PADD001", "type": "full_page_addon", "name": "n", "src": "https://a.example"}],
         "business_services": [{"id": "PBUS001", "name": "Sales"}],
+        "v3_schedules": [{"id": "PSV3001", "name": "Shifts", "time_zone": "UTC", "rotations": [
+            {"id": "AROTATION1", "events": [{**SHIFT, "id": "AEVENT1"}]}]}],
         "maintenance_windows": [{"id": "PMW0001", "start_time": "2026-03-03T00:00:00Z",
                                  "end_time": "2026-03-04T00:00:00Z", "services": [{"id": accounts.SERVICE}]}],
     }  # fmt: skip

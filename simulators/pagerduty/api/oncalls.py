@@ -13,13 +13,12 @@ from typing import Any
 from simulators.engine import instants
 from simulators.engine.instants import DAY
 from simulators.engine.resources import Document
-from simulators.pagerduty import escalation, schedules
+from simulators.pagerduty import escalation, oncall
+from simulators.pagerduty.account import Account
 from simulators.pagerduty.api.call import Call
 from simulators.pagerduty.api.errors import Code, refuse
 from simulators.pagerduty.api.lens import Lens, lens
 from simulators.pagerduty.api.operations import Listing, Operation
-from simulators.pagerduty.api.rotas import whole
-from simulators.pagerduty.api.shapes import target_kind
 from simulators.pagerduty.model import DOCUMENTS
 from simulators.pagerduty.schedules import Segment
 
@@ -29,12 +28,13 @@ AHEAD = 90 * DAY
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """One entry: a user on ``level`` of a policy, by a schedule's shift or directly (``schedule`` empty)."""
+    """One entry: a user on ``level`` of a policy, by a shift of a schedule of ``kind`` or directly (both empty)."""
 
     policy: str
     level: int
     user: str
     schedule: str = ""
+    kind: str = ""
     start: int | None = None
     end: int | None = None
 
@@ -44,23 +44,23 @@ def _entries(call: Call, since: int, until: int) -> Iterator[OnCall]:
     for policy in call.state.all(DOCUMENTS["escalation_policies"]):
         for level, rule in enumerate(escalation.rules(policy), 1):
             for target in rule.get("targets") or ():
-                if target_kind(target) == "users":
+                kind = oncall.target_kind(target)
+                if kind == "users":
                     if call.state.get(DOCUMENTS["users"], target["id"]) is not None:
                         yield OnCall(policy.id, level, target["id"])
                     continue
-                document = call.state.get(DOCUMENTS["schedules"], target["id"])
+                document = call.state.get(DOCUMENTS[kind], target["id"])
                 if document is None:
                     continue
                 if document.id not in shifts:
-                    shifts[document.id] = _shifts(call, document, since, until)
+                    shifts[document.id] = _shifts(call, kind, document, since, until)
                 for segment in shifts[document.id]:
-                    yield OnCall(policy.id, level, segment.people[0], document.id, segment.start, segment.end)
+                    yield OnCall(policy.id, level, segment.people[0], document.id, kind, segment.start, segment.end)
 
 
-def _shifts(call: Call, document: Document, since: int, until: int) -> tuple[Segment, ...]:
-    schedule = schedules.parse(document, call.state.find(DOCUMENTS["overrides"], "parent", document.id))
+def _shifts(call: Call, kind: str, document: Document, since: int, until: int) -> tuple[Segment, ...]:
     last = max(until, since + instants.SECOND)
-    return tuple(whole(schedule, segment, since, last) for segment in schedules.on_call(schedule, since, last))
+    return oncall.turns(Account(call.state), kind, document, since, last)
 
 
 def _list(call: Call) -> Listing:
@@ -93,7 +93,7 @@ def _show(look: Lens, row: OnCall) -> dict[str, Any]:
     return {
         "escalation_policy": look.ref("escalation_policies", row.policy, "escalation_policies"),
         "escalation_level": row.level,
-        "schedule": look.ref("schedules", row.schedule, "schedules") if row.schedule else None,
+        "schedule": look.ref(row.kind, row.schedule, "schedules") if row.schedule else None,
         "user": look.ref("users", row.user, "users"),
         "start": look.at(row.start),
         "end": look.at(row.end),

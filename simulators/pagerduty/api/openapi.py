@@ -13,7 +13,7 @@ from typing import Any
 
 from simulators.engine.resources import Field, Kind
 from simulators.pagerduty.api.call import Actor
-from simulators.pagerduty.api.operations import LARGEST_LIMIT, Operation
+from simulators.pagerduty.api.operations import Operation
 
 _BOOLEANS = {"total", "earliest", "is_overview", "overflow", "editable"}
 
@@ -65,7 +65,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         allowed = {"type": "array", "items": {"type": "string", "enum": list(operation.include)}}
         found.append({"name": "include[]", "in": "query", "schema": allowed})
     if operation.paging:
-        limit = {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT}
+        limit = {"type": "integer", "minimum": 1, "maximum": operation.limits[1]}
         found.append({"name": "limit", "in": "query", "schema": limit})
     if operation.paging == "classic":
         found.append({"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}})

@@ -16,7 +16,8 @@ from typing import Any
 from flask import Flask, Response, request
 
 from simulators.engine.draft import Draft
-from simulators.engine.resources import Field, check
+from simulators.engine.errors import Refused
+from simulators.engine.resources import Field, Problem, check
 from simulators.engine.web import answer, decode_cursor, encode_cursor, transact, world
 from simulators.pagerduty.api.call import Actor, Call, actor_of, admit, credential, read_body
 from simulators.pagerduty.api.errors import Code, invalid, refuse, wording
@@ -46,12 +47,17 @@ class Reply:
     status: int
 
 
+def _listed(problems: Sequence[Problem]) -> Refused:
+    return invalid(*(wording(problem) for problem in problems))
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation. ``wrapper`` is the answer's key (``""`` = the handler's value is the whole body), ``request`` the
     body's key (``""`` = not wrapped) with ``fields``; ``paging`` is classic, cursor or ``""`` (a bare list). ``needs``
     are the documents the path must name, as (plural kind, path variable), each the owner of the next; ``also`` are
-    further statuses it may answer with; ``bodiless`` operations may come without a body."""
+    further statuses it may answer with; ``bodiless`` operations may come without a body; ``limits`` are a page's
+    default and largest size, ``refusal`` words what is wrong with a body."""
 
     method: str
     path: str
@@ -70,6 +76,8 @@ class Operation:
     ability: str = ""
     summary: str = ""
     needs: tuple[tuple[str, str], ...] = ()
+    limits: tuple[int, int] = (DEFAULT_LIMIT, LARGEST_LIMIT)
+    refusal: Callable[[Sequence[Problem]], Refused] = _listed
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -122,7 +130,7 @@ def _run(operation: Operation, call: Call) -> Any:
         body = {} if operation.bodiless and not request.get_data(cache=True) else read_body(operation.request)
         problems = check(operation.fields, body, partial=operation.partial)
         if problems:
-            raise invalid(*(wording(problem) for problem in problems))
+            raise operation.refusal(problems)
         call = Call(call.state, call.ids, call.key, call.actor, body)
     found = operation.handle(call)
     if isinstance(found, Listing):
@@ -150,7 +158,7 @@ def _number(name: str, default: int, least: int) -> int:
 
 
 def _classic(operation: Operation, listing: Listing) -> dict[str, Any]:
-    limit = min(_number("limit", DEFAULT_LIMIT, 1), LARGEST_LIMIT)
+    limit = min(_number("limit", operation.limits[0], 1), operation.limits[1])
     offset = _number("offset", 0, 0)
     if offset + limit > DEEPEST:
         raise invalid(f"Offset plus limit must be less than or equal to {DEEPEST}")
@@ -172,7 +180,7 @@ def _classic(operation: Operation, listing: Listing) -> dict[str, Any]:
 
 
 def _cursor(operation: Operation, listing: Listing) -> dict[str, Any]:
-    limit = min(_number("limit", DEFAULT_LIMIT, 1), LARGEST_LIMIT)
+    limit = min(_number("limit", operation.limits[0], 1), operation.limits[1])
     offset = 0
     cursor = request.args.get("cursor")
     if cursor:

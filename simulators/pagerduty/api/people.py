@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from simulators.engine import instants
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document, Field
 from simulators.pagerduty import account, catalogue
@@ -19,7 +18,6 @@ from simulators.pagerduty.api.crud import Behaviour
 from simulators.pagerduty.api.errors import Code, invalid, refuse
 from simulators.pagerduty.api.lens import SHAPES, lens
 from simulators.pagerduty.api.operations import Listing, Operation
-from simulators.pagerduty.api.shapes import target_kind
 from simulators.pagerduty.model import (
     API_KEYS,
     DOCUMENTS,
@@ -29,12 +27,15 @@ from simulators.pagerduty.model import (
     Status,
     Urgency,
 )
+from simulators.pagerduty.oncall import scheduled, target_kind
 
 #: Contact methods a user may have, and how many of one type (PagerDuty: contact information).
 MOST_METHODS = 10
 MOST_OF_TYPE = {"phone_contact_method": 3, "sms_contact_method": 3}
 TEAM_ROLES = ("observer", "responder", "manager")
 STAKEHOLDERS = ("read_only_user", "read_only_limited_user")
+#: Kinds of schedules a policy can point at: of layers, of shifts.
+SCHEDULES = ("schedules", "v3_schedules")
 _PHONES = ("phone_contact_method", "sms_contact_method", "whatsapp_contact_method")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+", re.ASCII)
 _NUMBER = re.compile(r"[0-9,*#]{1,40}", re.ASCII)
@@ -89,8 +90,9 @@ def _keep_needed_user(call: Call, document: Document) -> None:
     for policy in call.state.all(DOCUMENTS["escalation_policies"]):
         if (user, "users") in targets(policy):
             raise invalid("User can't be deleted if they are being used by escalation policies")
-    for schedule in call.state.all(DOCUMENTS["schedules"]):
-        if user in scheduled(schedule, call.now):
+    held = account.Account(call.state)
+    for kind in SCHEDULES:
+        if any(user in scheduled(held, kind, schedule, call.now) for schedule in call.state.all(DOCUMENTS[kind])):
             raise invalid("User can't be deleted if they are being used by schedules")
 
 
@@ -101,16 +103,6 @@ def targets(policy: Document) -> list[tuple[str, str]]:
         for rule in policy.body.get("escalation_rules") or ()
         for target in rule.get("targets") or ()
     ]
-
-
-def scheduled(schedule: Document, now: int) -> dict[str, None]:
-    """Return the users of a schedule's layers that have not ended, in order."""
-    found: dict[str, None] = {}
-    for layer in schedule.body.get("schedule_layers") or ():
-        if layer.get("end") and instants.parse(layer["end"], schedule.body.get("time_zone") or "UTC") <= now:
-            continue
-        found |= dict.fromkeys((entry.get("user") or entry)["id"] for entry in layer.get("users") or ())
-    return found
 
 
 def _leave(call: Call, document: Document) -> None:
@@ -230,7 +222,7 @@ def _keep_team_in_use(call: Call, team: Document) -> None:
     wanted = call.text("reassignment_team")
     if wanted is not None and call.state.get(DOCUMENTS["teams"], wanted) is None:
         raise refuse(Code.TEAM_NOT_FOUND, message="Team has Incidents but Reassignment Team is not found")
-    for kind in ("escalation_policies", "schedules"):
+    for kind in ("escalation_policies", *SCHEDULES):
         if any(in_teams(call, row, (team.id,)) for row in call.state.all(DOCUMENTS[kind])):
             raise refuse(Code.TEAM_ASSOCIATIONS)
     if any((row.body.get("parent") or {}).get("id") == team.id for row in call.state.all(DOCUMENTS["teams"])):

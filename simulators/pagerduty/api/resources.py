@@ -233,6 +233,22 @@ SCHEDULE = Resource(
     },
 )  # fmt: skip
 
+#: A schedule of shifts; its operations are a module of their own, the row names fields and addresses.
+V3_SCHEDULE = Resource(
+    "schedule",
+    "schedules",
+    "/v3/schedules",
+    (
+        *_COMMON,
+        Field("name", required=True, max_length=255),
+        Field("time_zone", required=True, max_length=100),
+        Field("description", max_length=1024),
+        _references("teams"),
+    ),
+    verbs=(),
+    extra={"kind": "v3_schedules", "html": "/schedules/{id}"},
+)
+
 _CONSTANT_URGENCY = (_one_of("type", "constant"), _one_of("urgency", "high", "low", "severity_based", required=True))
 URGENCY_RULE = (
     _one_of("type", "constant", "use_support_hours", required=True),
@@ -475,6 +491,7 @@ RESOURCES: tuple[Resource, ...] = (
     TEAM,
     ESCALATION_POLICY,
     SCHEDULE,
+    V3_SCHEDULE,
     SERVICE,
     INTEGRATION,
     MAINTENANCE_WINDOW,

@@ -7,7 +7,6 @@ module only dresses the answer. Rendered entries are filled when ``since`` or ``
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from simulators.engine import instants
@@ -19,10 +18,11 @@ from simulators.pagerduty.api.crud import Behaviour, writable
 from simulators.pagerduty.api.errors import Code, invalid, refuse, unknown
 from simulators.pagerduty.api.lens import SHAPES, Lens, lens
 from simulators.pagerduty.api.operations import Listing, Operation
-from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, open_incidents, scheduled, targets
+from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, open_incidents, targets
 from simulators.pagerduty.api.resources import SCHEDULE
 from simulators.pagerduty.api.setup import read_instant
 from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID
+from simulators.pagerduty.oncall import whole
 from simulators.pagerduty.schedules import Schedule, Segment
 
 #: Longest span that is rendered, and how far either bound defaults from the other.
@@ -114,7 +114,12 @@ def _time_of_day(text: str) -> str:
 
 
 def _keep_used(call: Call, schedule: Document) -> None:
-    wanted = (schedule.id, "schedules")
+    keep_used(call, schedule.id, "schedules")
+
+
+def keep_used(call: Call, id: str, kind: str) -> None:
+    """Refuse to delete a schedule of either kind that a policy, or an open incident's copy of one, points at."""
+    wanted = (id, kind)
     if any(wanted in targets(policy) for policy in call.state.all(DOCUMENTS["escalation_policies"])):
         raise invalid("Schedule can't be deleted if it's being used by escalation policies")
     if any(row.policy is not None and wanted in targets(row.policy) for row in open_incidents(call)):
@@ -138,8 +143,8 @@ def _show(look: Lens, document: Document, parts: Iterable[str]) -> dict[str, Any
         "name": body.get("name"),
         "description": body.get("description"),
         "time_zone": zone,
-        "escalation_policies": look.refs("escalation_policies", _policies(look).get(document.id, ())),
-        "users": look.refs("users", scheduled(document, look.state.now)),
+        "escalation_policies": look.refs("escalation_policies", policies_of(look, document.id, "schedules")),
+        "users": look.refs("users", schedules.people(document, look.state.now)),
         "teams": look.refs("teams", body.get("teams"), "teams"),
     }
     for part in ("schedule_layers", "overrides_subschedule", "final_schedule"):
@@ -148,15 +153,15 @@ def _show(look: Lens, document: Document, parts: Iterable[str]) -> dict[str, Any
     return shown
 
 
-def _policies(look: Lens) -> dict[str, list[str]]:
-    """Return schedule id -> ids of the policies that name it, computed once per answer."""
-    found: dict[str, list[str]] | None = look.memo.get("policies")
+def policies_of(look: Lens, schedule: str, kind: str) -> Iterable[str]:
+    """Return the ids of the policies that point at a schedule of ``kind``; gathered once per answer."""
+    found: dict[tuple[str, str], list[str]] | None = look.memo.get("policies")
     if found is None:
         found = look.memo["policies"] = {}
         for policy in look.state.all(DOCUMENTS["escalation_policies"]):
-            for id in dict.fromkeys(id for id, kind in targets(policy) if kind == "schedules"):
-                found.setdefault(id, []).append(policy.id)
-    return found
+            for target in dict.fromkeys(targets(policy)):
+                found.setdefault(target, []).append(policy.id)
+    return found.get((schedule, kind), ())
 
 
 def _parsed(look: Lens, document: Document) -> Schedule:
@@ -187,23 +192,6 @@ def entry(look: Lens, segment: Segment, document: Document) -> dict[str, Any]:
         "end": instants.iso(segment.end, zone),
         "user": look.ref("users", segment.people[0]),
     }
-
-
-def whole(schedule: Schedule, segment: Segment, since: int, until: int) -> Segment:
-    """Return a segment that touches a bound of its window with its true start and end, at most 92 days beyond."""
-    if segment.start == since:
-        before = schedules.on_call(schedule, max(since - 92 * DAY, 0), since)
-        if before and before[-1].end == since and _same(before[-1], segment):
-            segment = replace(segment, start=before[-1].start)
-    if segment.end == until:
-        after = schedules.on_call(schedule, until, until + 92 * DAY)
-        if after and after[0].start == until and _same(after[0], segment):
-            segment = replace(segment, end=after[0].end)
-    return segment
-
-
-def _same(one: Segment, other: Segment) -> bool:
-    return (one.people, one.source) == (other.people, other.source)
 
 
 def _layers(look: Lens, document: Document) -> list[dict[str, Any]]:
@@ -289,7 +277,7 @@ def _users(call: Call) -> Listing:
     look, document = lens(call), call.document("schedules", call.ids["id"])
     window = span(call)
     if window is None:
-        people = scheduled(document, call.now)
+        people = schedules.people(document, call.now)
     else:
         segments = schedules.on_call(_parsed(look, document), *window)
         people = dict.fromkeys(person for segment in segments for person in segment.people)

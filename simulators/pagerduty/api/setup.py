@@ -15,8 +15,9 @@ from simulators.pagerduty.api.crud import Behaviour
 from simulators.pagerduty.api.errors import Code, invalid, label, not_found, refuse
 from simulators.pagerduty.api.lens import Lens
 from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, targets
-from simulators.pagerduty.api.shapes import service_status, target_kind
+from simulators.pagerduty.api.shapes import service_status
 from simulators.pagerduty.model import DOCUMENTS, INCIDENTS, KEY, RESOURCE_ID, Agent, Status
+from simulators.pagerduty.oncall import target_kind
 
 #: Dates outside these years are refused: nobody means them and calendars end.
 EARLIEST, LATEST = instants.parse("1970-01-02"), instants.parse("2999-12-31")

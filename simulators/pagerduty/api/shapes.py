@@ -15,6 +15,7 @@ from simulators.pagerduty.api.lens import SHAPES, Lens, Shape
 from simulators.pagerduty.api.resources import BY_KIND
 from simulators.pagerduty.intake import in_maintenance
 from simulators.pagerduty.model import DOCUMENTS, INCIDENTS, MEMBERSHIPS, Status
+from simulators.pagerduty.oncall import target_kind
 
 _COLORS = ("purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise")
 
@@ -188,11 +189,6 @@ def _rule(lens: Lens, entry: Mapping[str, Any]) -> dict[str, Any]:
     if strategy or "escalation_rule_assignment_strategies" in lens.include:
         shown["escalation_rule_assignment_strategy"] = thaw(strategy) or {"type": "assign_to_everyone"}
     return shown
-
-
-def target_kind(target: Mapping[str, Any]) -> str:
-    """Return the plural kind an escalation target is of; without a type it is taken for a user."""
-    return "schedules" if str(target.get("type") or "").startswith("schedule") else "users"
 
 
 def policy_teams(lens: Lens, policy_id: str) -> list[str]:

@@ -7,7 +7,7 @@ to, by GET as well as by POST, and an outdated link changes nothing. No login is
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response
@@ -110,11 +110,13 @@ def application() -> Flask:
 
     app.register_blueprint(control.blueprint())
     app.register_blueprint(own_control.blueprint())
+    kinds: dict[str, list[str]] = {}
     for resource in RESOURCES:
-        template = resource.extra.get("html")
-        if template is not None:
-            rule = template.replace("{id}", "<id>").replace("{parent}", "<parent>")
-            app.add_url_rule(rule, rule, functools.partial(_document, resource.extra["kind"]))
+        if "html" in resource.extra:
+            kinds.setdefault(resource.extra["html"], []).append(resource.extra["kind"])
+    for template, shown in kinds.items():
+        rule = template.replace("{id}", "<id>").replace("{parent}", "<parent>")
+        app.add_url_rule(rule, rule, functools.partial(_document, shown))
 
     @app.get("/incidents/<id>")
     def incident(id: str) -> Response:
@@ -170,8 +172,9 @@ def _time(label: str, instant: int) -> Row:
     return label, instants.iso(instant), ""
 
 
-def _document(kind: str, id: str, parent: str = "") -> Response:
-    found = world().view.get(DOCUMENTS[kind], id)
+def _document(kinds: Sequence[str], id: str, parent: str = "") -> Response:
+    rows = (world().view.get(DOCUMENTS[kind], id) for kind in kinds)
+    found = next((row for row in rows if row is not None), None)
     if found is None or (parent and found.parent != parent):
         raise PageDialect().not_found()
     return page(summary(found) or found.id, rows=_document_rows(found))
