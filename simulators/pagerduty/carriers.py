@@ -7,7 +7,7 @@ reaches nobody (PagerDuty: SMS notification troubleshooting). E-mails and push n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
@@ -64,6 +64,17 @@ def address(method: Document) -> str:
 def stopped(view: View, number: str) -> bool:
     """Return whether a number asked for no more SMS."""
     return view.get(OPT_OUTS, number) is not None
+
+
+def change(draft: Draft, line: Carrier) -> None:
+    """Let a number's line behave as ``line`` says from now on; one without faults works again."""
+    sound = asdict(Carrier(line.id))
+    faults = {name: value for name, value in asdict(line).items() if value != sound[name]}
+    if faults:
+        draft.put(CARRIERS, line)
+    else:
+        draft.delete(CARRIERS, line.id)
+    draft.record("carrier.changed", line.id, **faults)
 
 
 def deliver(draft: Draft, message: Message) -> Message:

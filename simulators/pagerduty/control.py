@@ -1,72 +1,42 @@
-"""PagerDuty's part of the control plane: people's devices and what they do with them, the account, the knobs.
+"""PagerDuty's part of the control plane: the account, the knobs, secrets of webhooks, and people's devices.
 
-Reading shows every person's e-mails, push notifications, SMS and calls. Acting is per channel, as it is in life: text a
-reply, answer a call, press keys, hang up, tap a push, follow the link of a mail. ``acknowledge``, ``resolve`` and
-``escalate`` do whatever the message's channel wants for it. An account is loaded as the vendor's own JSON, knobs are
-read and set by name. A webhook's secret is rotated here, because the vendor's API cannot: POST adds one beside the old,
-DELETE ends the old.
+An account is loaded as the vendor's own JSON, knobs are read and set by name. A webhook's secret is rotated here,
+because the vendor's API cannot: POST adds one beside the old, DELETE ends the old. Devices and telephone lines have a
+module of their own, :mod:`~simulators.pagerduty.device_control`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from simulators.engine import instants
 from simulators.engine.control import object_body, plane
-from simulators.engine.draft import Draft, View
+from simulators.engine.draft import View
 from simulators.engine.errors import Refused, UnknownZone
-from simulators.engine.resources import Document
-from simulators.engine.tables import MissingRow
 from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
-from simulators.pagerduty import devices, loading, mail, webhooks
+from simulators.pagerduty import device_control, loading, webhooks
 from simulators.pagerduty.account import load
-from simulators.pagerduty.calls import CallEvent
+from simulators.pagerduty.device_control import person as person
 from simulators.pagerduty.model import (
     API_KEYS,
     DOCUMENTS,
     INCIDENTS,
-    MESSAGES,
-    REPLIES,
-    Channel,
     Knobs,
-    Message,
-    Reply,
 )
 
 #: Problems of an account that one refusal names.
 MOST_PROBLEMS = 5
-#: What a person can want -> the key that says so on a call or in an SMS.
-KEYS = {"acknowledge": "4", "resolve": "6", "escalate": "8"}
 
 
 def blueprint() -> Blueprint:
     """Return the routes."""
     routes = plane("pagerduty-sim")
-
-    @routes.get("/devices")
-    def read_devices() -> Response:
-        view, query = world().view, request.args
-        people = [person(view, query["user"])] if "user" in query else list(view.all(DOCUMENTS["users"]))
-        channel = _channel(query["channel"]) if "channel" in query else None
-        return answer({"devices": [device_json(view, one, channel) for one in people]})
-
-    @routes.post("/devices/<user>/sms")
-    def text(user: str) -> Response:
-        said = _text("text")
-        return answer({"reply": reply_json(transact(devices.reply_sms, person(world().view, user).id, said))}, 201)
-
-    @routes.post("/devices/messages/<message>/<act>")
-    def act(message: str, act: str) -> Response:
-        verb = VERBS.get(act)
-        if verb is None:
-            raise Refused(404, {"error": f"there is no {act!r} here; a message takes {', '.join(VERBS)}"})
-        return answer(transact(verb, world().view.need(MESSAGES, message)), 201)
+    device_control.attach(routes)
 
     @routes.post("/webhook-subscriptions/<id>/secrets")
     def rotate(id: str) -> Response:
@@ -78,13 +48,6 @@ def blueprint() -> Blueprint:
         found = world().view.need(DOCUMENTS["webhook_subscriptions"], id)
         transact(webhooks.retire, found)
         return answer(None, 204)
-
-    @routes.get("/devices/messages/<message>/mail.eml")
-    def mail_message(message: str) -> Response:
-        row = world().view.need(MESSAGES, message)
-        if row.channel is not Channel.EMAIL:
-            raise Refused(409, {"error": f"{row.id} is a message by {row.channel}, not an e-mail"})
-        return Response(mail.as_mime(row), content_type="message/rfc822")
 
     @routes.get("/account")
     def account() -> Response:
@@ -177,87 +140,3 @@ def _check_zone(name: str) -> None:
         zone(name)
     except UnknownZone:
         raise Refused(400, {"error": f"{name!r} is no time zone; write one like Europe/Berlin"}) from None
-
-
-def person(view: View, name: str) -> Document:
-    """Return the user with this id or name; :class:`MissingRow` for anybody else."""
-    for user in view.all(DOCUMENTS["users"]):
-        if name in (user.id, user.body.get("name")):
-            return user
-    raise MissingRow(f"the account has no user {name!r}")
-
-
-def device_json(view: View, user: Document, channel: Channel | None = None) -> dict[str, Any]:
-    """Return a person with everything that reached them (on one channel), and their replies, oldest first."""
-    messages = devices.inbox(view, user.id, channel)
-    replies = [row for row in view.find(REPLIES, "user", user.id) if channel in (None, row.channel)]
-    return {
-        "user": user.id,
-        "name": user.body.get("name"),
-        "messages": [message_json(row) for row in messages],
-        "replies": [reply_json(row) for row in replies],
-    }
-
-
-def message_json(message: Message) -> dict[str, Any]:
-    """Return a message as JSON."""
-    return asdict(message) | {"at": instants.iso_milliseconds(message.at)}
-
-
-def reply_json(reply: Reply) -> dict[str, Any]:
-    """Return what a person did, and what came of it, as JSON."""
-    return asdict(reply) | {"at": instants.iso_milliseconds(reply.at)}
-
-
-def _happen(event: CallEvent) -> Callable[[Draft, Message], dict[str, Any]]:
-    def act(draft: Draft, message: Message) -> dict[str, Any]:
-        return {"message": message_json(devices.happen(draft, _call(message).id, event))}
-
-    return act
-
-
-def _press(draft: Draft, message: Message) -> dict[str, Any]:
-    return {"reply": reply_json(devices.press(draft, _call(message).id, _text("key")))}
-
-
-def _want(action: str) -> Callable[[Draft, Message], dict[str, Any]]:
-    def act(draft: Draft, message: Message) -> dict[str, Any]:
-        if message.channel is Channel.SMS:
-            reply = devices.reply_sms(draft, message.user, f"{message.code or ''}{KEYS[action]}")
-        elif message.channel is Channel.PHONE:
-            devices.answer(draft, message.id)
-            reply = devices.press(draft, message.id, KEYS[action])
-        elif message.channel is Channel.PUSH:
-            reply = devices.push_action(draft, message.id, action)
-        else:
-            reply = devices.email_action(draft, message.id, action)
-        return {"reply": reply_json(reply)}
-
-    return act
-
-
-VERBS: Mapping[str, Callable[[Draft, Message], dict[str, Any]]] = {
-    **{action: _want(action) for action in KEYS},
-    "press": _press,
-    **{event.value: _happen(event) for event in CallEvent if event is not CallEvent.TIME_UP},
-}
-
-
-def _call(message: Message) -> Message:
-    if message.channel is not Channel.PHONE:
-        raise Refused(409, {"error": f"{message.id} is a message by {message.channel}, not a call"})
-    return message
-
-
-def _channel(name: str) -> Channel:
-    try:
-        return Channel(name)
-    except ValueError:
-        raise Refused(400, {"error": f"channel is one of {', '.join(Channel)}"}) from None
-
-
-def _text(name: str) -> str:
-    value = object_body().get(name)
-    if not isinstance(value, str) or not value:
-        raise Refused(400, {"error": f"the body must be an object with the text {name!r}"})
-    return value

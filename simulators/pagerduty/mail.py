@@ -20,8 +20,8 @@ def as_mime(message: Message) -> bytes:
     """Return the mail as RFC 5322 bytes with CRLF line ends; the same message always gives the same bytes."""
     mail = EmailMessage(policy=email.policy.SMTP)
     mail["From"] = SENDER
-    mail["To"] = message.address
-    mail["Subject"] = message.subject
+    mail["To"] = " ".join(message.address.split())
+    mail["Subject"] = " ".join(message.subject.split())
     mail["Date"] = email.utils.format_datetime(zones.local(message.at, "UTC"))
     mail["Message-ID"] = f"<{message.id}@pagerduty.example>"
     mail.set_content(message.text, cte="quoted-printable")

@@ -38,9 +38,13 @@ class Desk:
             self.world.serve(host, site)
         sample = accounts.account((CAROL,), levels=([{"id": CAROL.id, "type": "user_reference"}],))
         self.world.transact(lambda draft: account.load(draft, sample))
+        self.trigger("first")
+
+    def trigger(self, key: str) -> None:
         event = {
             "routing_key": accounts.ROUTING_KEY,
             "event_action": "trigger",
+            "dedup_key": key,
             "payload": {"summary": "down", "source": "shop", "severity": "critical"},
         }
         self.world.client.post(f"https://{EVENTS_HOST}/v2/enqueue", json=event)
@@ -115,6 +119,14 @@ def test_an_sms_is_answered_by_text(desk: Desk) -> None:
         ("POST", "/messages/{sms}/answer", None, 409, "not a call"),
         ("POST", "/messages/{sms}/throw", None, 404, "a message takes acknowledge"),
         ("POST", "/messages/{phone}/press", {}, 400, "the text 'key'"),
+        ("POST", "/messages/{sms}/accept", None, 409, "one offers acknowledge, resolve, escalate"),
+        ("POST", "/carol/sms", {"text": "STOP", "from": "+1 999"}, 404, "nobody has the number '+1 999'"),
+        ("PUT", "/../carriers/+1 999", {"busy": True}, 404, "known are +1 5550102, +1 5550103"),
+        ("PUT", "/../carriers/+1 5550102", {"speed": 1}, 400, "'speed' is nothing of a line"),
+        ("PUT", "/../carriers/+1 5550102", {"busy": "yes"}, 400, "busy is true or false"),
+        ("PUT", "/../carriers/+1 5550102", {"delay": "soon"}, 400, "'soon' is no delay"),
+        ("PUT", "/../carriers/+1 5550102", {"delay": "-5m"}, 400, "is no delay"),
+        ("DELETE", "/../carriers/nobody", None, 404, "nobody has the number"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(desk: Desk, method: str, path: str, body: Any, status: int, said: str) -> None:
@@ -124,3 +136,32 @@ def test_bad_requests_say_what_is_wrong(desk: Desk, method: str, path: str, body
     assert refused.status_code == status
     assert said in refused.json()["error"]
     assert desk.status is Status.TRIGGERED
+
+
+def _lines(desk: Desk) -> dict[str, Any]:
+    return {line.pop("number"): line for line in desk.ask("GET", "/../carriers").json()["carriers"]}
+
+
+def test_a_line_is_disturbed_and_mended(desk: Desk) -> None:
+    """However the number is spaced; what is not named is as on a line that works, and the journal has both changes."""
+    works = {"delay": 0, "receipts": True, "landline": False, "blocked": False, "busy": False, "mailbox": False}
+    assert _lines(desk) == dict.fromkeys(("+1 5550102", "+1 5550103"), works | {"stopped": False})
+    changed = desk.ask("PUT", "/../carriers/+15550102", {"delay": "5m", "receipts": False})
+    assert changed.json()["carrier"] == _lines(desk)["+1 5550102"] | {"number": "+1 5550102"}
+    assert (changed.json()["carrier"]["delay"], changed.json()["carrier"]["receipts"]) == (300_000_000, False)
+    assert desk.ask("DELETE", "/../carriers/15550102").status_code == 204
+    assert _lines(desk)["+1 5550102"] == works | {"stopped": False}
+    told = [dict(entry.data) for entry in desk.world.journal if entry.kind == "carrier.changed"]
+    assert told == [{"delay": 300_000_000, "receipts": False}, {}]
+
+
+def test_what_did_not_arrive_is_shown_apart(desk: Desk) -> None:
+    """An SMS to a blocked number failed and reached nobody; the keyword came from the number that was named."""
+    assert desk.ask("POST", "/carol/sms", {"text": "stop", "from": "15550102"}).json()["reply"]["outcome"] == "done"
+    assert _lines(desk)["+1 5550102"]["stopped"]
+    desk.trigger("second")
+    (device,) = desk.ask("GET", "?channel=sms").json()["devices"]
+    assert [(len(device[kind]), [row["status"] for row in device[kind]]) for kind in ("messages", "failed")] == [
+        (1, ["success"]),
+        (1, ["failed"]),
+    ]

@@ -31,6 +31,7 @@ from simulators.pagerduty.model import (
     LogEntry,
     LogType,
     Message,
+    Purpose,
     Status,
     Urgency,
 )
@@ -281,6 +282,8 @@ def _amend_channel(call: Call) -> Reply:
 
 # -- notifications -----------------------------------------------------------------------------------------------------
 
+#: A notification is about an incident; status updates and notices of on-call duty are none.
+_ABOUT_INCIDENTS = (Purpose.INCIDENT, Purpose.RESPONDER)
 _TYPES = tuple(f"{channel.value}_notification" for channel in Channel)
 
 
@@ -300,10 +303,10 @@ def _notifications(call: Call) -> Listing:
         raise invalid(f"Filter must be in {', '.join(_TYPES)}")
     table, look = call.state.table(MESSAGES), lens(call)
     span = places(table, since, until, _sent)
-    rows = (row for place in span if (row := table.at(place)) is not None)
+    rows = (row for place in span if (row := table.at(place)) is not None and row.purpose in _ABOUT_INCIDENTS)
     if kind is not None:
         rows = (row for row in rows if f"{row.channel.value}_notification" == kind)
-    return Listing(rows, lambda row: notification(look, row), None if kind else (lambda: len(span)))
+    return Listing(rows, lambda row: notification(look, row))
 
 
 _LOG_INCLUDE = ("incidents", "services", "channels", "teams")

@@ -20,6 +20,7 @@ from simulators.pagerduty.model import (
     DOCUMENTS,
     INCIDENTS,
     LOG_ENTRIES,
+    MESSAGES,
     Agent,
     Alert,
     Channel,
@@ -304,8 +305,9 @@ def _channel(lens: Lens, entry: LogEntry, row: Incident | None) -> dict[str, Any
     data = entry.data or {}
     shown: dict[str, Any] = {"type": entry.agent.channel}
     if entry.type is LogType.NOTIFY:
-        parts = {"type": data["channel"], "address": data["address"], "status": data["status"]}
-        return shown | {"notification": parts}
+        sent = lens.state.get(MESSAGES, data["message"])
+        parts = {"type": data["channel"], "address": data["address"]}
+        return shown | {"notification": parts | {"status": data["status"] if sent is None else sent.status}}
     if entry.type is LogType.ANNOTATE:
         return shown | {"summary": data.get("summary", "")}
     if entry.type is LogType.SNOOZE:

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulators.engine import instants
 from simulators.engine.resources import Document, Resource, thaw
+from simulators.pagerduty import carriers
 from simulators.pagerduty.api.lens import SHAPES, Lens, Shape
 from simulators.pagerduty.api.resources import BY_KIND
 from simulators.pagerduty.intake import in_maintenance
@@ -108,9 +109,13 @@ def contact_method(lens: Lens, document: Document) -> dict[str, Any]:
     else:
         shown["country_code"] = body.get("country_code") or 1
     if kind != "email_contact_method":
-        shown["blacklisted"] = bool(body.get("blacklisted", False))
+        shown["blacklisted"] = bool(body.get("blacklisted")) or _said_stop(lens, document)
     shown["enabled"] = bool(body.get("enabled", True))
     return shown
+
+
+def _said_stop(lens: Lens, method: Document) -> bool:
+    return method.body.get("type") == "sms_contact_method" and carriers.stopped(lens.state, carriers.address(method))
 
 
 def notification_rule(lens: Lens, document: Document) -> dict[str, Any]:
