@@ -34,15 +34,20 @@ class Verdict:
 WINDOWS: TableKey[Window] = TableKey("engine.limits")
 
 
-def spend(draft: Draft, key: str, *, limit: int, window: int, sliding: bool = False) -> Verdict:
-    """Count one request of ``key`` at ``draft.now``; refused requests are not counted. ``window`` is microseconds."""
-    row = draft.get(WINDOWS, key) or Window(key, draft.now, ())
+def spend(
+    draft: Draft, key: str, *, limit: int, window: int, sliding: bool = False, aligned: bool = False
+) -> Verdict:
+    """Count one request of ``key`` at ``draft.now``; refused requests are not counted. ``window`` is microseconds.
+
+    An ``aligned`` window begins at a multiple of its length instead of with the first request.
+    """
+    row = draft.get(WINDOWS, key) or Window(key, draft.now - window, ())
     now = draft.now
     if sliding:
         spent = tuple(at for at in row.spent if at > now - window)
         started = spent[0] if spent else now
     elif now >= row.started + window:
-        spent, started = (), now
+        spent, started = (), now - now % window if aligned else now
     else:
         spent, started = row.spent, row.started
     allowed = len(spent) < limit

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from simulators.engine import ids
 from simulators.engine.draft import Draft, View
+from simulators.engine.instants import DAY
 from simulators.thousandeyes import commands
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
@@ -21,6 +22,8 @@ from simulators.thousandeyes.model import (
 
 GROUP_ID = ids.decimal(1002)
 USER_ID = ids.decimal(2)
+
+TOKEN_LIFE, TOKEN_OVERLAP = 730 * DAY, 14 * DAY
 
 Roles = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -108,6 +111,25 @@ def _groups(draft: Draft, aid: str, roles: Roles, all_roles: tuple[str, ...]) ->
 def group_token(view: View, group: AccountGroup) -> str:
     """Return the token enterprise agents of an account group are installed with."""
     return ids.uuid(view.seed, "te.account.token", group.id).replace("-", "")
+
+
+def regenerate_token(draft: Draft, old: Token) -> Token:
+    """Make a user's next API token, good for two years; the old one lives on for 14 days at most."""
+    made = Token(draft.fresh(ids.UUID4, "te.token"), old.user, draft.now + TOKEN_LIFE)
+    overlap = draft.now + TOKEN_OVERLAP
+    draft.put(TOKENS, made)
+    draft.put(TOKENS, replace(old, expires=overlap if old.expires is None else min(old.expires, overlap)))
+    draft.record("token.regenerated", old.user)
+    return made
+
+
+def api_tokens(view: View, user_id: str) -> list[Token]:
+    """Return a user's API tokens that are good at present."""
+    return [
+        token
+        for token in view.all(TOKENS)
+        if token.user == user_id and not token.client and (token.expires is None or token.expires > view.now)
+    ]
 
 
 def seal(view: View, name: str, value: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from simulators.engine import ids
 from simulators.engine.draft import Draft
-from simulators.engine.resources import freeze, thaw
-from simulators.thousandeyes import commands
+from simulators.engine.resources import Document, freeze, thaw
+from simulators.thousandeyes import commands, documents
 from simulators.thousandeyes.model import AGENTS, TESTS, Agent
 
 MEMBER_ID = ids.decimal(55974)
@@ -44,7 +44,7 @@ def set_tests(draft: Draft, agent_id: str, tests: Iterable[str], *, aid: str) ->
     """Make ``tests`` the tests of account group ``aid`` that run on an agent."""
     wanted = set(tests)
     for test in draft.find(TESTS, "aid", aid):
-        if (agent_id in test.agents) is (test.id in wanted):
+        if test.is_saved or (agent_id in test.agents) is (test.id in wanted):
             continue
         if test.id in wanted:
             commands.update_test(draft, test.id, agents=(*test.agents, agent_id))
@@ -96,3 +96,8 @@ def _standalone(draft: Draft, cluster: Agent, member: Mapping[str, Any]) -> Agen
     agent = replace(agent, ips=tuple(member["ips"]))
     draft.put(AGENTS, agent)
     return agent
+
+
+def add_proxy(draft: Draft, aid: str, name: str, location: str, **settings: Any) -> Document:
+    """Set up a proxy enterprise agents of an account group can go through (``settings`` in the vendor's words)."""
+    return documents.create(draft, "proxy", aid, {"name": name, "location": location, **settings})

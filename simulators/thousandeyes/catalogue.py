@@ -109,6 +109,7 @@ PERMISSIONS = (
     ("16", "edit-roles", "Edit roles", True),
     ("17", "edit-account-groups", "Edit all account groups", True),
     ("18", "api-access", "API access", False),
+    ("19", "create-snapshot-shares", "Create snapshot shares", True),
 )
 _EVERYTHING = tuple(row[0] for row in PERMISSIONS)
 ACCOUNT_ADMIN = "57"

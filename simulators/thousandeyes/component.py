@@ -12,7 +12,7 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.thousandeyes import mails, notifiers, silences, units
+from simulators.thousandeyes import mails, notifiers, saved_events, silences, units
 from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, OWNER, TABLES, TESTS
 
 
@@ -27,6 +27,7 @@ class ThousandEyes:
         silences.SILENCE_ENDS: silences.on_end,
         notifiers.RETRY: notifiers.on_retry,
         mails.MAIL: mails.on_due,
+        saved_events.SNAPSHOT_EXPIRES: saved_events.on_expiry,
     }
 
     def on_timer(self, draft: Draft, timer: Timer) -> None:

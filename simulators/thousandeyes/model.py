@@ -29,6 +29,8 @@ DOCUMENT_IDS = {
     "suppression-window": ids.decimal(2411),
     "label": ids.decimal(961),
     "credential": ids.decimal(3247),
+    "interface-group": ids.decimal(281474976711201),
+    "proxy": ids.decimal(281474976711301),
 }
 
 
@@ -56,12 +58,28 @@ class Knobs:
     second_notification: bool = True
     #: Custom webhooks are repeated as classic ones are.
     custom_webhooks_repeated: bool = True
-    #: A test name used twice is refused.
-    unique_test_names: bool = True
+    #: Status answered to a test name used twice in an account group; 0 allows it.
+    duplicate_name_status: int = 400
     #: Status answered to an account group the user is not assigned to.
     foreign_aid_status: int = 403
-    #: Requests per minute of an organization; 0 switches the limit off.
+    #: Requests per minute of an organization (the vendor's: 240), or of an OAuth client; 0 switches the limit off.
     rate_limit: int = 0
+    #: Instant tests per minute of an organization (the vendor's: 24); 0 switches the limit off.
+    instant_rate_limit: int = 0
+    #: Windows of rate limits end on the whole minute, instead of a minute after their first request.
+    whole_minutes: bool = False
+    #: Answers 401 to one address within an hour after which it is answered 429 (the vendor's: 120); 0 = never.
+    unauthorized_limit: int = 0
+    #: Seconds until the results of a round that was run at once are there.
+    instant_test_seconds: int = 30
+    #: An alert or rule that does not exist is answered with an empty object, instead of 404.
+    unknown_is_empty: bool = False
+    #: An account group may have several default rules for one alert type; otherwise the newest takes the place.
+    several_default_rules: bool = True
+    #: An alert that is still active has a duration (the seconds so far).
+    active_duration: bool = True
+    #: What ``modifiedDate`` of a test is before its first change: "absent", "null" or "created".
+    modified_before_change: str = "absent"
     #: An update of a test that says ``alertsEnabled: true`` and names no rules brings the default rules back.
     defaults_on_update: bool = True
     #: An update of a test keeps what it does not mention, instead of setting it back to its default.
@@ -88,11 +106,16 @@ class Knobs:
 _KNOB_CHOICES: Mapping[str, tuple[Any, ...]] = {
     "foreign_aid_status": (400, 403, 404),
     "clear_without_range": ("day", "all", "none"),
+    "duplicate_name_status": (0, 400, 409),
+    "modified_before_change": ("absent", "null", "created"),
 }
 _KNOB_RANGES = {
     "webhook_timeout": (1, 60),
     "webhook_attempts": (1, 13),
     "rate_limit": (0, 1_000_000),
+    "instant_rate_limit": (0, 1_000_000),
+    "unauthorized_limit": (0, 1_000_000),
+    "instant_test_seconds": (0, 600),
     "alert_page": (1, 1000),
 }
 
@@ -130,10 +153,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token (its text is the id) of a user."""
+    """A token (its text is the id) of a user: an API token, or one a ``client`` got by OAuth for some ``scopes``.
+
+    ``expires`` is in microseconds, ``None`` = never.
+    """
 
     id: str
     user: str
+    expires: int | None = None
+    client: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +204,21 @@ class Test:
     modified: int | None = None
     modified_by: str = ""
     body: Mapping[str, Any] = field(default_factory=Frozen)
+    #: Starts of rounds that were run at once, beside those of the interval; an instant test has no others.
+    runs: tuple[int, ...] = ()
+    #: What a private snapshot ("saved event") keeps: the test it was taken of, and which of its rounds.
+    source: str = ""
+    kept: tuple[int, int] | None = None
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether it runs only when somebody says so."""
+        return bool(self.runs) and not self.interval
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether it is a saved event: it never runs by itself, and its settings stay as they are."""
+        return self.is_instant or bool(self.source)
 
     @property
     def target(self) -> str:

@@ -148,7 +148,7 @@ def _conditions(view: View, test: Test) -> list[Condition]:
 
 def offset_of(view: View, test: Test, location: str, interval: int) -> int:
     """Return how long after the start of a round a location samples: nothing, unless the test starts at random."""
-    if not test.body.get("randomizedStartTime"):
+    if not interval or not test.body.get("randomizedStartTime"):
         return 0
     return ids.number(view.seed, "te.start", test.id, location) % interval
 

@@ -25,7 +25,7 @@ HOME = Path(__file__).resolve().parents[2]
 SPECS = Path(os.environ.get("PAGEDRILL_SPECS", HOME.parent / "shared" / "specs"))
 DESCRIPTION = SPECS / "thousandeyes" / "core-subset-7.0.85.json"
 #: Fields a later version of the API added, and one of an older one that clients of this one still read.
-NEWER = {"tags", "sourceIpAddress", "errorDetails", "direction", "hasManagementPermissions"}
+NEWER = {"tags", "sourceIpAddress", "errorDetails", "direction", "hasManagementPermissions", "flagCollectConsoleLogs"}
 #: Where the description contradicts itself: SIP credentials are laid open in answers, and asked for there as well.
 CONTRADICTION = ": 'targetSipCredentials' is a required property"
 FORMATS = FormatChecker(["uuid", "date", "ipv4"])

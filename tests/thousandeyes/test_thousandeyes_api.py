@@ -157,7 +157,7 @@ def test_a_name_belongs_to_one_test_of_an_account_group(here: Account) -> None:
     assert here.wrong("PUT", f"/tests/http-server/{second}", {"testName": "shop"}) == ["testName"]
     here.ask("POST", "/account-groups", {"accountGroupName": "Second"}, status=201)
     here.ask("POST", "/tests/http-server?aid=1002", SHOP, status=201)
-    here.do(commands.set_knobs, unique_test_names=False)
+    here.do(commands.set_knobs, duplicate_name_status=0)
     here.test()
 
 

@@ -187,7 +187,7 @@ def test_knobs_are_read_and_turned(here: Account) -> None:
         ({"webhook_attempts": 14}, "1 to 13"),
         ({"foreign_aid_status": 200}, "400, 403, 404"),
         ({"clear_without_range": "week"}, "day, all, none"),
-        ({"unique_test_names": 1}, "True"),
+        ({"active_duration": 1}, "True"),
     ):
         assert word in here.sim("PUT", "/knobs", wish, status=400)["error"]
 

@@ -57,6 +57,11 @@ class Account:
         shown = self.ask("GET", f"/tests/http-server/{test_id}?expand=alert-rule")
         return [rule["ruleId"] for rule in shown["alertRules"]]
 
+    def results(self, test_id: str, layer: str = "http-server", query: str = "window=1d") -> list[dict[str, Any]]:
+        """Return rows of test results."""
+        rows: list[dict[str, Any]] = self.ask("GET", f"/test-results/{test_id}/{layer}?{query}")["results"]
+        return rows
+
     def wrong(self, method: str, path: str, body: Any) -> list[str]:
         """Return the fields a request is refused for."""
         return [error["field"] for error in self.ask(method, path, body, status=400)["errors"]]

@@ -15,8 +15,21 @@ from simulators.engine import control as engine_control
 from simulators.engine.transport import Site
 from simulators.engine.web import answer, vendor_app, world
 from simulators.thousandeyes import control
-from simulators.thousandeyes.api import administration, agents, alerts, audit, integrations, rest, results, tags, tests
+from simulators.thousandeyes.api import (
+    administration,
+    agents,
+    alerts,
+    audit,
+    integrations,
+    oauth,
+    rest,
+    results,
+    runs,
+    tags,
+    tests,
+)
 from simulators.thousandeyes.api.collection import Collection, mount
+from simulators.thousandeyes.api.interfacegroups import INTERFACE_GROUPS
 from simulators.thousandeyes.api.labels import LABELS
 from simulators.thousandeyes.api.rules import ALERT_RULES
 from simulators.thousandeyes.api.windows import WINDOWS
@@ -25,17 +38,20 @@ API_HOST = "api.thousandeyes.com"
 COLLECTIONS: tuple[Collection[Any], ...] = (
     tests.ALL_TESTS,
     *tests.TEST_COLLECTIONS,
+    *tests.INSTANT_COLLECTIONS,
     ALERT_RULES,
     WINDOWS,
     agents.AGENT_ROWS,
     agents.NOTIFICATION_RULES,
+    agents.PROXIES,
+    INTERFACE_GROUPS,
     *administration.COLLECTIONS,
     integrations.CONNECTORS,
     integrations.OPERATIONS,
     tags.TAGS,
     *LABELS,
 )
-ROOMS = (tests, alerts, results, agents, administration, audit, integrations, tags)
+ROOMS = (tests, runs, alerts, results, agents, administration, audit, integrations, tags, oauth)
 
 
 def application() -> Flask:
@@ -44,8 +60,9 @@ def application() -> Flask:
     app.before_request(rest.admit)
     app.register_blueprint(engine_control.blueprint())
     app.register_blueprint(control.blueprint(COLLECTIONS))
+    app.register_blueprint(oauth.control())
     plain = Blueprint("plain", __name__)
-    plain_ones: tuple[Collection[Any], ...] = (ALERT_RULES, WINDOWS, *LABELS)
+    plain_ones: tuple[Collection[Any], ...] = (ALERT_RULES, WINDOWS, INTERFACE_GROUPS, *LABELS)
     for collection in plain_ones:
         mount(plain, collection)
     app.register_blueprint(plain)

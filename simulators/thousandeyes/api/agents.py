@@ -13,13 +13,13 @@ from flask import Blueprint, Response
 
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
-from simulators.engine.resources import Document
+from simulators.engine.resources import Document, thaw
 from simulators.engine.web import transact, world
 from simulators.thousandeyes import agents, catalogue, conditions, documents
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Expand, Shown, mount
 from simulators.thousandeyes.api.paging import window_of
-from simulators.thousandeyes.api.resources import AGENT, AGENT_NOTIFICATION_RULE
+from simulators.thousandeyes.api.resources import AGENT, AGENT_NOTIFICATION_RULE, AGENT_PROXY, readable
 from simulators.thousandeyes.api.rest import (
     BASE,
     Caller,
@@ -102,7 +102,8 @@ def _afflictions(view: View, agent: Agent, kind: Trouble) -> list[Condition]:
 
 
 def _tests(view: View, caller: Caller, agent: Agent) -> list[Test]:
-    return [test for test in view.find(TESTS, "aid", caller.aid) if agent.id in test.agents]
+    found = (test for test in view.find(TESTS, "aid", caller.aid) if agent.id in test.agents)
+    return [test for test in found if not test.is_saved]
 
 
 def _members(view: View, caller: Caller, agent: Agent) -> Shown:
@@ -194,7 +195,7 @@ def _problems(view: View, caller: Caller, body: Shown, agent: Agent | None) -> l
 
 
 def _unknown_tests(view: View, caller: Caller, tests: Iterable[str], name: str) -> Iterable[FieldError]:
-    own = {test.id for test in view.find(TESTS, "aid", caller.aid)}
+    own = {test.id for test in view.find(TESTS, "aid", caller.aid) if not test.is_saved}
     for place, test_id in enumerate(tests):
         if test_id not in own:
             yield FieldError(f"{name}[{place}]", f"there is no test {test_id}")
@@ -333,11 +334,30 @@ NOTIFICATION_RULES: Collection[Shown] = Collection(
 )
 
 
+def _proxy(view: View, caller: Caller, proxy: Document, expand: Expand) -> Shown:
+    body = readable(AGENT_PROXY, thaw(proxy.body))
+    if "password" in body:
+        body["password"] = shapes.MASK
+    return {"proxyId": proxy.id, "aid": proxy.parent, **body, "lastModified": iso(proxy.updated)}
+
+
+PROXIES: Collection[Document] = Collection(
+    resource=AGENT_PROXY,
+    key="proxyId",
+    rows=lambda view, caller: documents.all_of(view, "proxy", caller.aid),
+    find=lambda view, caller, id: documents.find(view, "proxy", caller.aid, id),
+    show=_proxy,
+    path=lambda proxy: AGENT_PROXY.path,
+    permissions=(VIEW, EDIT),
+)
+
+
 def blueprint() -> Blueprint:
     """Return the routes of agents."""
     routes = Blueprint("agents", __name__)
     mount(routes, AGENT_ROWS)
     mount(routes, NOTIFICATION_RULES)
+    mount(routes, PROXIES)
     changes: Mapping[str, Callable[[list[str], list[str]], list[str]]] = {
         "assign": lambda present, named: list(dict.fromkeys([*present, *named])),
         "override": lambda present, named: named,
@@ -352,10 +372,4 @@ def blueprint() -> Blueprint:
     routes.add_url_rule(f"{BASE}/agents/<agent_id>/cluster/unassign", "leave", _leave_cluster, methods=["POST"])
 
     routes.add_url_rule(f"{BASE}/agents/local-problems", "local-problems", _local_problems, methods=["GET"])
-
-    @routes.get(f"{BASE}/agents/proxies")
-    def proxies() -> Response:
-        require(VIEW)
-        return reply(hal({"agentProxies": []}))
-
     return routes

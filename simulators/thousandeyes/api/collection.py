@@ -50,7 +50,8 @@ class Collection(Generic[RowT]):
     ``key`` is the name of its id; ``brief`` how lists show it (default: as reading does); ``written`` how creating and
     updating show it (same default), ``created`` how creating does where that differs; ``problems`` what is wrong with a
     body besides its fields (the row is ``None`` on create); ``merges`` whether an update keeps what it does not
-    mention; ``permissions`` the ids needed to see and to change it.
+    mention; ``empty_when_unknown`` whether reading something that is not there answers an empty object; ``permissions``
+    the ids needed to see and to change it.
     """
 
     resource: Resource
@@ -67,6 +68,7 @@ class Collection(Generic[RowT]):
     update: Callable[[Draft, Caller, RowT, Shown], RowT] | None = None
     delete: Callable[[Draft, Caller, RowT], None] | None = None
     merges: Callable[[View], bool] = lambda view: False
+    empty_when_unknown: Callable[[View], bool] = lambda view: False
     located: bool = True
     media: str = HAL
     permissions: tuple[str, str] = ("", "")
@@ -139,6 +141,8 @@ def _create(collection: Collection[Any]) -> Response:
 
 def _read(collection: Collection[Any], id: str) -> Response:
     asking, view = require(collection.permissions[0]), world().view
+    if collection.empty_when_unknown(view) and collection.find(view, asking, id) is None:
+        return reply({}, media=collection.media)
     row = collection.need(view, asking, id)
     expand = expansions(collection.resource.include)
     return reply(collection.show(view, asking, row, expand), media=collection.media)

@@ -14,7 +14,8 @@ from simulators.engine.resources import Field, Kind
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.rest import BASE
 from simulators.thousandeyes.api.resultrows import ROWS
-from simulators.thousandeyes.api.results import DETAILED
+from simulators.thousandeyes.api.results import DETAILED, DIRECTIONS
+from simulators.thousandeyes.api.runs import SNAPSHOT
 
 Schema = dict[str, Any]
 _METHODS = {"list": "get", "create": "post", "read": "get", "update": "put", "delete": "delete"}
@@ -29,6 +30,28 @@ def _object(name: str, schema: Schema) -> Schema:
     return {"type": "object", "required": [name], "properties": {name: schema}}
 
 
+def object_schema(fields: Sequence[Field]) -> Schema:
+    """Return the schema of a body with ``fields``; what only answers have is left out."""
+    entries = [entry for entry in fields if not entry.read_only]
+    schema: Schema = {"type": "object", "properties": {entry.name: _schema(entry) for entry in entries}}
+    required = [entry.name for entry in entries if entry.required]
+    return schema | ({"required": required} if required else {})
+
+
+def _schema(entry: Field) -> Schema:
+    schema: Schema = object_schema(entry.fields) if entry.kind is Kind.OBJECT and entry.fields else {}
+    if entry.kind is not Kind.ANY:
+        schema.setdefault("type", entry.kind.value)
+    if entry.kind is Kind.ARRAY:
+        schema["items"] = _schema(entry.items) if entry.items else object_schema(entry.fields)
+        if entry.max_length is not None:
+            schema["maxItems"] = entry.max_length
+    limits = {"enum": list(entry.choices) or None, "minimum": entry.minimum, "maximum": entry.maximum,
+              "maxLength": entry.max_length if entry.kind is Kind.STRING else None, "default": entry.default,
+              "writeOnly": entry.write_only or None}  # fmt: skip
+    return schema | {name: value for name, value in limits.items() if value is not None}
+
+
 _TAGGED = _object("tags", {"type": "array", "items": {"type": "object", "properties": {
     "tagId": {"type": "string"}, "assignments": _ASSIGNMENTS}}})  # fmt: skip
 OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None]]] = {
@@ -39,7 +62,7 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
     **{
         f"/test-results/{{testId}}/{layer}": {"get": (f"List results of layer {layer}", 200, (*_RANGE, *more), None)}
         for layer in ROWS
-        for more in [("expand",) if layer == "http-server" else ()]
+        for more in [("expand",) if layer == "http-server" else ("direction",) if layer in DIRECTIONS else ()]
     },
     "/test-results/{testId}/dns-server/{serverId}": {"get": ("List results of one DNS server", 200, _RANGE, None)},
     **{
@@ -48,6 +71,20 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
         }
         for layer in DETAILED
     },
+    "/test-results/{testId}/web-transactions/agent/{agentId}/round/{roundId}/page/{pageId}": {
+        "get": ("Read a page of a transaction", 200, (), None)
+    },
+    "/test-results/{testId}/web-transactions/agent/{agentId}/round/{roundId}/console-logs": {
+        "get": ("Read the console of a transaction", 200, (), None)
+    },
+    "/tests/{testId}/run": {"post": ("Run a test at once", 200, (), None)},
+    "/tests/{testId}/snapshot": {"post": ("Keep a range of a test's rounds", 201, (), object_schema(SNAPSHOT.fields))},
+    "/api-tokens": {"post": ("Regenerate the token", 201, (), None)},
+    "/oauth2/clients": {"post": ("Register a client", 201, (), _object("redirect_uris", _IDS))},
+    "/oauth2/device/authorization": {"post": ("Ask for a device's grant", 200, (), None)},
+    "/oauth2/token": {"post": ("Exchange a grant for tokens", 200, (), None)},
+    "/oauth2/provider/keys": {"get": ("List the keys tokens are signed with", 200, (), None)},
+    "/oauth2/userinfo": {"get": ("Read who the token stands for", 200, (), None)},
     "/test-results/{testId}/bgp/routes/prefix/{prefixId}/round/{roundId}": {
         "get": ("Read the routes of a round", 200, (), None)
     },
@@ -61,7 +98,6 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
         "post": ("Take members out of a cluster", 200, ("expand",), _object("members", _IDS))
     },
     "/agents/local-problems": {"get": ("List problems of agents' own", 200, _RANGE[:3], None)},
-    "/agents/proxies": {"get": ("List agent proxies", 200, (), None)},
     "/audit-user-events": {"get": ("List what users changed", 200, (*_RANGE, "useAllPermittedAids"), None)},
     "/users/current": {"get": ("Read the user behind the token", 200, (), None)},
     "/connectors/generic/{id}/operations": {
@@ -121,25 +157,3 @@ def _operation(path: str, summary: str, status: int, query: Sequence[str], body:
     if body is not None:
         shown["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return shown
-
-
-def object_schema(fields: Sequence[Field]) -> Schema:
-    """Return the schema of a body with ``fields``; what only answers have is left out."""
-    entries = [entry for entry in fields if not entry.read_only]
-    schema: Schema = {"type": "object", "properties": {entry.name: _schema(entry) for entry in entries}}
-    required = [entry.name for entry in entries if entry.required]
-    return schema | ({"required": required} if required else {})
-
-
-def _schema(entry: Field) -> Schema:
-    schema: Schema = object_schema(entry.fields) if entry.kind is Kind.OBJECT and entry.fields else {}
-    if entry.kind is not Kind.ANY:
-        schema.setdefault("type", entry.kind.value)
-    if entry.kind is Kind.ARRAY:
-        schema["items"] = _schema(entry.items) if entry.items else object_schema(entry.fields)
-        if entry.max_length is not None:
-            schema["maxItems"] = entry.max_length
-    limits = {"enum": list(entry.choices) or None, "minimum": entry.minimum, "maximum": entry.maximum,
-              "maxLength": entry.max_length if entry.kind is Kind.STRING else None, "default": entry.default,
-              "writeOnly": entry.write_only or None}  # fmt: skip
-    return schema | {name: value for name, value in limits.items() if value is not None}

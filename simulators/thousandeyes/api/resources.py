@@ -135,6 +135,30 @@ CREDENTIAL = Resource(
     "credential", "credentials", "/credentials", (text("name", required=True, most=255), text("value", required=True))
 )
 
+INTERFACE_GROUP = Resource(
+    "interfaceGroup",
+    "pathVisInterfaceGroups",
+    "/network/path-vis/interface-groups",
+    (*shown("aid", "groupId", "rdnsRegexes"), text("groupName", required=True, most=255), texts("ipAddresses")),
+    verbs=("list", "create", "update", "delete"),
+)
+AGENT_PROXY = Resource(
+    "agentProxy",
+    "agentProxies",
+    "/agents/proxies",
+    (
+        text("name", required=True, most=255),
+        one_of("type", "static", "pac", default="static"),
+        text("location", required=True),
+        one_of("authType", "basic", "ntlm", "kerberos"),
+        text("user"),
+        text("password"),
+        texts("bypassList"),
+        flag("isLocalConfigured", False),
+    ),
+    verbs=("list",),
+)
+
 #: Authentication type -> what it needs beside ``type``, and what it may have.
 AUTHENTICATION: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "basic": (("username", "password"), ()),

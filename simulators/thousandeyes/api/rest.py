@@ -7,6 +7,7 @@ client that follows them stays with the server it talks to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from simulators.engine.draft import Draft, View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, credentials, json_body, transact, world
 from simulators.engine.zones import local
-from simulators.thousandeyes.model import ACCOUNT_GROUPS, DOCUMENTS, TOKENS, USERS, AccountGroup, Knobs, User
+from simulators.thousandeyes.model import ACCOUNT_GROUPS, DOCUMENTS, TOKENS, USERS, AccountGroup, Knobs, Token, User
 
 BASE = "/v7"
 MAX_BODY = 2 * 1024 * 1024
@@ -29,10 +30,35 @@ JSON = "application/json"
 WITHOUT_GROUP = ("/account-groups", "/users/current")
 PROBLEM = {"Content-Type": "application/problem+json"}
 _CALLER = "pagedrill.thousandeyes.caller"
-_VERDICT = "pagedrill.thousandeyes.rate"
+_VERDICTS = "pagedrill.thousandeyes.rates"
+#: What a limit is called in headers.
+ORGANIZATION, INSTANT = "Organization", "Instant-Test"
+GUESS_WINDOW = instants.HOUR
+_VERSION = re.compile(r"/(v\d+)(|/.*)")
+_INSTANT = re.compile(rf"{BASE}/tests/[^/]+/(instant|run)")
+#: Paths that need no token: whether the API is there, and how one gets a token.
+OPEN_PATHS = (
+    f"{BASE}/status",
+    f"{BASE}/oauth2/token",
+    f"{BASE}/oauth2/device/authorization",
+    f"{BASE}/oauth2/clients",
+    f"{BASE}/oauth2/provider/keys",
+    "/.well-known/oauth-authorization-server",
+)
+#: Area of the API -> the family of scopes an OAuth token needs there; elsewhere "organization".
+SCOPES = {
+    "tests": "tests",
+    "test-results": "tests",
+    "alerts": "alerts",
+    "alert-suppression-windows": "alerts",
+    "tags": "tags",
+    "connectors": "integrations",
+    "operations": "integrations",
+}
 
 #: Titles of problem documents by status (ThousandEyes: API error responses).
 TITLES = {
+    301: "Moved Permanently",
     400: "Request validation failed. There are invalid or missing fields",
     403: "Insufficient permissions to query endpoint",
     404: "URI Resource Not Found",
@@ -105,22 +131,29 @@ class ApiDialect:
         return problem(413, "The request body is too large.")
 
     def failed(self) -> Refused:
-        """The simulator itself failed."""
+        """The simulator itself failed; the area of tags still says so in the words of older versions."""
+        if request.path.startswith(f"{BASE}/tags"):
+            now = world().controls.outside(world().now) // 1_000
+            older = {"timestamp": now, "status": 500, "errors": "Internal Server Error", "path": request.path}
+            return Refused(500, older, {"Content-Type": JSON})
         return problem(500, "The request could not be processed.")
 
     def headers(self) -> Mapping[str, str]:
-        """The organization's rate limit, when one is in force."""
-        verdict: limits.Verdict | None = request.environ.get(_VERDICT)
-        return {} if verdict is None else rate_headers(verdict)
+        """The rate limits that are in force."""
+        verdicts: Mapping[str, limits.Verdict] = request.environ.get(_VERDICTS, {})
+        found: dict[str, str] = {}
+        for name, verdict in verdicts.items():
+            found |= rate_headers(name, verdict)
+        return found
 
 
-def rate_headers(verdict: limits.Verdict) -> dict[str, str]:
-    """Return the headers of a limited organization; the reset is in epoch seconds of the caller's own clock."""
+def rate_headers(name: str, verdict: limits.Verdict) -> dict[str, str]:
+    """Return the headers of a limit; the reset is in epoch seconds of the caller's own clock."""
     reset = world().controls.outside(verdict.reset)
     return {
-        "X-Organization-Rate-Limit-Limit": str(verdict.limit),
-        "X-Organization-Rate-Limit-Remaining": str(verdict.remaining),
-        "X-Organization-Rate-Limit-Reset": str(-(-reset // instants.SECOND)),
+        f"X-{name}-Rate-Limit-Limit": str(verdict.limit),
+        f"X-{name}-Rate-Limit-Remaining": str(verdict.remaining),
+        f"X-{name}-Rate-Limit-Reset": str(-(-reset // instants.SECOND)),
     }
 
 
@@ -134,6 +167,7 @@ class Caller:
     user: User
     group: AccountGroup
     permissions: frozenset[str]
+    token: Token
 
     @property
     def aid(self) -> str:
@@ -147,23 +181,67 @@ class Caller:
 
 
 def admit() -> None:
-    """Find out who asks, count the request, settle the account group; raises the refusal (401, 429, 403)."""
-    if request.path.startswith("/_sim") or request.path.rstrip("/") == f"{BASE}/status":
+    """Find out who asks, count the request, settle the account group; raises the refusal (301, 401, 429, 403)."""
+    _know_version()
+    if request.path.startswith("/_sim") or request.path.rstrip("/") in OPEN_PATHS:
         return
     here = world()
-    user = _user(here.view)
-    if user is None:
+    knobs = here.view.knobs(Knobs)
+    _not_shut_out(here.view, knobs)
+    token = _token(here.view)
+    user = None if token is None else here.view.get(USERS, token.user)
+    if token is None or user is None:
+        if knobs.unauthorized_limit:
+            transact(_count, f"unauthorized.{request.remote_addr}", knobs.unauthorized_limit, GUESS_WINDOW)
         raise unauthorized()
     groups = [group for aid in user.aids if (group := here.view.get(ACCOUNT_GROUPS, aid)) is not None]
     home = here.view.need(ACCOUNT_GROUPS, user.aid)
-    knobs = here.view.knobs(Knobs)
-    if knobs.rate_limit:
-        verdict = transact(_count, home.org_id, knobs.rate_limit)
-        request.environ[_VERDICT] = verdict
-        if not verdict.allowed:
-            raise problem(429, "The organization has no requests left in this window.")
+    _spend(knobs, f"client.{token.client}" if token.client else f"organization.{home.org_id}", home.org_id)
+    _in_scope(token)
     group = _group(groups, home, knobs)
-    request.environ[_CALLER] = Caller(user, group, permissions_of(here.view, user, group.id))
+    request.environ[_CALLER] = Caller(user, group, permissions_of(here.view, user, group.id), token)
+
+
+def _know_version() -> None:
+    """Raise the redirection of a version of the API that does not exist."""
+    match = _VERSION.fullmatch(request.path)
+    if match is not None and f"/{match[1]}" != BASE:
+        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+        location = {"Location": f"{request.scheme}://{request.host}{BASE}{match[2]}{query}"}
+        raise problem(301, f"There is no version {match[1]} of the API.", headers=location)
+
+
+def _not_shut_out(view: View, knobs: Knobs) -> None:
+    """Raise the 429 of an address that has guessed at tokens too often."""
+    guesses = view.get(limits.WINDOWS, f"thousandeyes.unauthorized.{request.remote_addr}")
+    recent = guesses is not None and view.now < guesses.started + GUESS_WINDOW
+    if knobs.unauthorized_limit and guesses and recent and len(guesses.spent) >= knobs.unauthorized_limit:
+        raise problem(429, "Too many requests without a valid token came from this address.")
+
+
+def _spend(knobs: Knobs, bucket: str, org_id: str) -> None:
+    """Count a request where a limit is in force; raises the 429 of a bucket that is empty."""
+    buckets = [(ORGANIZATION, bucket, knobs.rate_limit)]
+    if _INSTANT.fullmatch(request.path) and request.method == "POST":
+        buckets.append((INSTANT, f"instant.{org_id}", knobs.instant_rate_limit))
+    verdicts = {}
+    for name, key, limit in buckets:
+        if limit:
+            verdicts[name] = transact(_count, key, limit, RATE_WINDOW, aligned=knobs.whole_minutes)
+    request.environ[_VERDICTS] = verdicts
+    if not all(verdict.allowed for verdict in verdicts.values()):
+        raise problem(429, "The organization has no requests left in this window.")
+
+
+def _in_scope(token: Token) -> None:
+    """Raise the 403 of an OAuth token that was not given for what is asked."""
+    if not token.client:
+        return
+    area = request.path.removeprefix(BASE).lstrip("/").partition("/")[0]
+    family = SCOPES.get(area, "organization")
+    fitting = {f"{family}:manage"} | ({f"{family}:read"} if request.method == "GET" else set())
+    if fitting.isdisjoint(token.scopes) and not request.path.startswith(f"{BASE}/oauth2/"):
+        raise problem(403, f"The token's scopes do not include {' or '.join(sorted(fitting, reverse=True))}.")
 
 
 def caller() -> Caller:
@@ -186,14 +264,15 @@ def require(permission: str) -> Caller:
     return asking
 
 
-def _user(view: View) -> User | None:
+def _token(view: View) -> Token | None:
+    """Return the token a request carries, ``None`` when that is none, unknown or expired."""
     scheme, text = credentials() or ("", "")
     token = view.get(TOKENS, text) if scheme == "bearer" else None
-    return None if token is None else view.get(USERS, token.user)
+    return None if token is None or (token.expires is not None and token.expires <= view.now) else token
 
 
-def _count(draft: Draft, org_id: str, limit: int) -> limits.Verdict:
-    return limits.spend(draft, f"thousandeyes.organization.{org_id}", limit=limit, window=RATE_WINDOW)
+def _count(draft: Draft, key: str, limit: int, window: int, *, aligned: bool = False) -> limits.Verdict:
+    return limits.spend(draft, f"thousandeyes.{key}", limit=limit, window=window, aligned=aligned)
 
 
 def _group(groups: Sequence[AccountGroup], home: AccountGroup, knobs: Knobs) -> AccountGroup:

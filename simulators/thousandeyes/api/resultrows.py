@@ -7,156 +7,32 @@ not take place leaves its field out. What no table can say stands in a function 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from simulators.engine import ids
-from simulators.engine.draft import View
-from simulators.thousandeyes import routes, watching
-from simulators.thousandeyes.api import shapes
+from simulators.thousandeyes.api import shapes, webrows
+from simulators.thousandeyes.api.look import (
+    Fields,
+    LayerRows,
+    Look,
+    Row,
+    Values,
+    bytes_per_second,
+    fraction,
+    fractions,
+    joined,
+    milliseconds,
+    same,
+    shares,
+    times,
+    whole,
+    words,
+)
 from simulators.thousandeyes.api.testtypes import CODECS, DSCP
-from simulators.thousandeyes.expression import TRACES, Value
-from simulators.thousandeyes.measures import PAGE_SIZE, REASONS
+from simulators.thousandeyes.expression import TRACES
+from simulators.thousandeyes.measures import FILE_SIZE, REASONS
 from simulators.thousandeyes.model import AGENTS, Test
-
-Row = dict[str, Any]
-Values = Mapping[str, Value]
-Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One location's look at a layer (and part) of a test in the round that starts at ``start`` microseconds."""
-
-    view: View
-    test: Test
-    location: str
-    start: int
-    part: str = ""
-    expand: tuple[str, ...] = ()
-
-    def measured(self, alert_type: str) -> Values:
-        """Return what was measured of the layer that rules of ``alert_type`` look at."""
-        return watching.measured(self.view, self.test, self.location, self.start, alert_type, self.part)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRows:
-    """How the rows of a layer are made: from the measures of which alert type, which fields, and what else."""
-
-    alert_type: Callable[[Test], str]
-    fields: Fields = field(default_factory=dict)
-    more: Callable[[Look, Values], Row] = lambda look, values: {}
-    detail: Callable[[Look, Values], Row] | None = None
-
-
-# -- how measures are written ------------------------------------------------------------------------------------------
-
-
-def _milliseconds(value: int) -> int:
-    return round(value / 1000)
-
-
-def _fraction(value: int) -> float:
-    return round(value / 1000, 3)
-
-
-def _bytes_per_second(kbps: int) -> float:
-    return kbps * 1000 / 8
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _joined(value: tuple[str, ...]) -> str:
-    return ", ".join(value)
-
-
-def _number(values: Values, name: str) -> int:
-    value = values.get(name, 0)
-    return value if isinstance(value, int) else 0
-
-
-def _text(values: Values, name: str) -> str:
-    value = values.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _times(*names: str) -> Fields:
-    return {name: (name, _milliseconds) for name in names}
-
-
-def _fractions(*names: str) -> Fields:
-    return {name: (name, _fraction) for name in names}
-
-
-# -- web ---------------------------------------------------------------------------------------------------------------
-
-
-def _http(look: Look, values: Values) -> Row:
-    row: Row = {"serverIp": _address(look), "redirectTime": 0}
-    if "sslTime" in values:
-        row |= {"sslVersion": "TLSv1.3", "sslCipher": "TLS_AES_256_GCM_SHA384"}
-    if "header" in look.expand:
-        row["headers"] = _headers(look.test, values)
-    return row
-
-
-def _address(look: Look) -> str:
-    return routes.address_of(look.view.seed, look.test.target)
-
-
-def _headers(test: Test, values: Values) -> Row:
-    parts, code = urlsplit(test.target), _number(values, "responseCode")
-    asked = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*"
-    answered = f"HTTP/1.1 {code} {'OK' if code == 200 else REASONS.get(code, '')}".rstrip()
-    return {"requestHeaders": asked, "responseHeaders": answered if code else ""}
-
-
-def _page(look: Look, values: Values) -> Row:
-    components = values.get("components")
-    return {
-        "numObjects": len(components) if isinstance(components, tuple) else 0,
-        "totalSize": PAGE_SIZE if "wireSize" in values else 0,
-    }
-
-
-def _transaction(look: Look, values: Values) -> Row:
-    """Return what went wrong: an assertion of the script, or the request that failed underneath."""
-    failed = bool(_number(values, "txCompletionHasError"))
-    asserted = _text(values, "assertError")
-    kind = _text(look.measured("http-server"), "errorType") if failed else "None"
-    return {
-        "componentErrors": _number(look.measured("page-load"), "errorCount"),
-        "errorType": "Assert" if asserted else kind,
-        "errorDetails": asserted or _text(values, "probDetail"),
-    }
-
-
-def _transaction_detail(look: Look, values: Values) -> Row:
-    markers, pages = values.get("marker", ()), values.get("webPages", ())
-    assert isinstance(markers, tuple)
-    assert isinstance(pages, tuple)
-    return {
-        "markers": [
-            {"name": marker["markerName"], "duration": _milliseconds(marker["markerDuration"])}
-            for marker in markers
-            if isinstance(marker, Mapping)
-        ],
-        "pages": [
-            {
-                "pageNum": number,
-                "pageName": f"Page {number}",
-                "errorCount": int(bool(page.get("webTxPageLoadError"))),
-                "duration": _fraction(page.get("webTxOnLoadTime", 0)),
-            }
-            for number, page in enumerate(pages, 1)
-            if isinstance(page, Mapping)
-        ],
-    }
-
 
 # -- other servers -----------------------------------------------------------------------------------------------------
 
@@ -164,13 +40,24 @@ _SIP_KINDS = {"None": "none", "options": "option"}
 
 
 def _sip(look: Look, values: Values) -> Row:
-    kind = _text(values, "sipErrorType")
+    kind = words(values, "sipErrorType")
     return {
-        "serverIp": _address(look),
+        "serverIp": look.server_ip,
         "availability": 100.0 if kind == "None" else 0.0,
         "numRedirects": 0,
         "errorType": _SIP_KINDS.get(kind, kind),
+        **_options(look, values),
     }
+
+
+def _options(look: Look, values: Values) -> Row:
+    """Return the OPTIONS request and what was answered."""
+    sent = look.test.body["targetSipCredentials"]
+    registrar = sent.get("sipRegistrar") or look.server_ip
+    asked = f"OPTIONS sip:{sent.get('user', '')}@{registrar}:{sent.get('port', 5060)} SIP/2.0"
+    code = whole(values, "sipResponseCode")
+    answered = f"SIP/2.0 {code} {'OK' if code == 200 else REASONS.get(code, '')}".rstrip()
+    return {"optionsRequest": asked} | ({"optionsResponse": answered} if code else {})
 
 
 def _dns_server(look: Look, values: Values) -> Row:
@@ -181,8 +68,8 @@ def _dns_trace(look: Look, values: Values) -> Row:
     """Return the queries of a trace: to a root server, to one of the top level, to the domain's own."""
     domain = str(look.test.body["domain"]).partition(" ")[0]
     final = f"ns1.{domain}"
-    failed = bool(_text(values, "probDetail"))
-    spent = _milliseconds(_number(look.measured("dns-server"), "delay"))
+    failed = bool(words(values, "probDetail"))
+    spent = milliseconds(whole(look.measured("dns-server"), "delay"))
     answer = values.get("mapData", ())
     lines = [f"{domain.rpartition('.')[2]}.\t172800\tIN\tNS\ta.nic.example.", f"{domain}.\t172800\tIN\tNS\t{final}."]
     lines += [f"{domain}.\t300\tIN\tA\t{address}" for address in answer] if isinstance(answer, tuple) else []
@@ -191,19 +78,37 @@ def _dns_trace(look: Look, values: Values) -> Row:
 
 
 def _dnssec(look: Look, values: Values) -> Row:
-    return {"isValid": not _text(values, "probDetail")}
+    return {"isValid": not words(values, "probDetail")}
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
+#: Packets sent in a round: so many seconds long, so many a second.
+_BURSTS, _BURST = 5, 10
+
+
 def _network(look: Look, values: Values) -> Row:
-    row: Row = {"server": _server(look.test), "serverIp": _address(look), "direction": _direction(look.test)}
-    if "avgLatency" in values or "latency" in values:
-        trip = _number(values, "avgLatency") or _number(values, "bothWaysLatency")
-        swing = _number(values, "jitter")
-        row |= {"minLatency": _fraction(max(trip - 2 * swing, 0)), "maxLatency": _fraction(trip + 3 * swing)}
-    return row
+    row: Row = {"server": _server(look.test), "serverIp": look.server_ip, "direction": _shown_direction(look)}
+    one_way = "bothWaysLatency" if row["direction"] == "bidirectional" else "latency"
+    trip = whole(values, "avgLatency") or whole(values, one_way)
+    if trip:
+        swing = whole(values, "jitter")
+        row |= {"avgLatency": fraction(trip), "minLatency": fraction(max(trip - 2 * swing, 0))}
+        row["maxLatency"] = fraction(trip + 3 * swing)
+    if "loss" not in values:
+        return row | {"healthScore": -1}
+    lost = whole(values, "loss")
+    received = (_BURSTS * _BURST * (100_000 - lost) + 50_000) // 100_000
+    bursts = [received * (place + 1) // _BURSTS - received * place // _BURSTS for place in range(_BURSTS)]
+    health = (100_000 - lost) * (1 - 0.5 * min(trip / 1_000_000, 1)) / 100_000
+    return row | {"packetsBySecond": [[_BURST, count] for count in bursts], "healthScore": round(health, 3)}
+
+
+def _shown_direction(look: Look) -> str:
+    """Return the direction a row is about: the test's own, or the one that was asked for where it has both."""
+    own = _direction(look.test)
+    return look.direction or "to-target" if own == "bidirectional" else own
 
 
 def _direction(test: Test) -> str:
@@ -217,9 +122,12 @@ def _server(test: Test) -> str:
     return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _traces(values: Values) -> list[Mapping[str, Any]]:
-    found = values.get(TRACES, ())
-    return [trace for trace in found if isinstance(trace, Mapping)] if isinstance(found, tuple) else []
+def _traces(look: Look, values: Values) -> list[Mapping[str, Any]]:
+    """Return the traces of a round; the way back is the way there, from the other end."""
+    found = list(shares(values, TRACES))
+    if _shown_direction(look) != "from-target":
+        return found
+    return [{**trace, "hops": tuple(reversed(trace["hops"]))} for trace in found]
 
 
 def _path(look: Look, values: Values) -> Row:
@@ -229,11 +137,11 @@ def _path(look: Look, values: Values) -> Row:
             "pathId": _path_id(trace),
             "ipAddress": trace["hops"][-1]["ip"] if trace["hops"] else "",
             "numberOfHops": trace["pathLength"],
-            "responseTime": _milliseconds(trace["hops"][-1]["hopDelay"]) if trace["hops"] else 0,
+            "responseTime": milliseconds(trace["hops"][-1]["hopDelay"]) if trace["hops"] else 0,
             "mss": trace["mss"],
             "pathMtu": trace["pathMtu"],
         }
-        for trace in _traces(values)
+        for trace in _traces(look, values)
     ]
     return _ends(look) | {"pathTraces": traces}
 
@@ -250,13 +158,13 @@ def _path_detail(look: Look, values: Values) -> Row:
                         "ipAddress": hop["ip"],
                         "rdns": hop["rdns"],
                         "network": f"AS {hop['asn']}",
-                        "responseTime": _milliseconds(hop["hopDelay"]),
+                        "responseTime": milliseconds(hop["hopDelay"]),
                         **({"mpls": hop["mpls"]} if "mpls" in hop else {}),
                     }
                     for number, hop in enumerate(trace["hops"], 1)
                 ],
             }
-            for trace in _traces(values)
+            for trace in _traces(look, values)
         ]
     }
 
@@ -268,11 +176,10 @@ def _path_id(trace: Mapping[str, Any]) -> str:
 def _ends(look: Look) -> Row:
     """Return both ends of a path."""
     agent = look.view.get(AGENTS, look.location)
-    direction = _direction(look.test)
     row: Row = {
         "server": _server(look.test),
-        "serverIp": _address(look),
-        "direction": "to-target" if direction == "bidirectional" else direction,
+        "serverIp": look.server_ip,
+        "direction": _shown_direction(look),
         "targetIsProxy": False,
     }
     if agent is not None and agent.ips:
@@ -282,8 +189,8 @@ def _ends(look: Look) -> Row:
 
 
 def _voice(look: Look, values: Values) -> Row:
-    code = str(_number(values, "dscp"))
-    row: Row = {"serverIp": _address(look), "dscp": code, "codecMaxMos": 4.41}
+    code = str(whole(values, "dscp"))
+    row: Row = {"serverIp": look.server_ip, "dscp": code, "codecMaxMos": 4.41}
     if code in DSCP:
         row["dscpName"] = DSCP[code]
     codec = CODECS.get(str(look.test.body.get("codecId", "0")))
@@ -291,15 +198,14 @@ def _voice(look: Look, values: Values) -> Row:
 
 
 def _bgp(look: Look, values: Values) -> Row:
-    changes = _number(values, "changes") / 1000
-    lost = _number(values, "reachability") < 100_000
+    changes = whole(values, "changes") / 1000
+    lost = whole(values, "reachability") < 100_000
     return {"prefix": look.part, "prefixId": shapes.prefix_id(look.part), "updates": changes + int(lost)}
 
 
 def _bgp_detail(look: Look, values: Values) -> Row:
     """Return the networks a monitor's route leads through, the monitor's own first."""
-    found = values.get("bgpHops", ())
-    hops = [hop["asn"] for hop in found if isinstance(hop, Mapping)] if isinstance(found, tuple) else []
+    hops = [hop["asn"] for hop in shares(values, "bgpHops")]
     return {
         "prefix": look.part,
         "prefixId": shapes.prefix_id(look.part),
@@ -315,96 +221,97 @@ def _always(alert_type: str) -> Callable[[Test], str]:
     return lambda test: alert_type
 
 
-_ERROR: Fields = {"errorDetails": ("probDetail", _same)}
+_ERROR: Fields = {"errorDetails": ("probDetail", same)}
 ROWS: Mapping[str, LayerRows] = {
     "http-server": LayerRows(
         _always("http-server"),
         {
-            "responseCode": ("responseCode", _same),
-            "numRedirects": ("redirectCount", _same),
-            **_times("dnsTime", "connectTime", "sslTime", "waitTime", "receiveTime", "responseTime", "totalTime"),
-            "wireSize": ("wireSize", _same),
-            "throughput": ("throughput", _bytes_per_second),
-            "errorType": ("errorType", _same),
+            "responseCode": ("responseCode", same),
+            "numRedirects": ("redirectCount", same),
+            **times("dnsTime", "connectTime", "sslTime", "waitTime", "receiveTime", "responseTime", "totalTime"),
+            "wireSize": ("wireSize", same),
+            "throughput": ("throughput", bytes_per_second),
+            "errorType": ("errorType", same),
             **_ERROR,
         },
-        _http,
+        webrows.http,
     ),
     "page-load": LayerRows(
         _always("page-load"),
         {
-            "responseTime": ("timeToFirstByte", _fraction),
-            "domLoadTime": ("onContentLoadTime", _milliseconds),
-            "pageLoadTime": ("onLoadTime", _milliseconds),
-            "numErrors": ("errorCount", _same),
+            "responseTime": ("timeToFirstByte", fraction),
+            "domLoadTime": ("onContentLoadTime", milliseconds),
+            "pageLoadTime": ("onLoadTime", milliseconds),
+            "numErrors": ("errorCount", same),
         },
-        _page,
+        webrows.page,
+        webrows.page_detail,
     ),
     "web-transactions": LayerRows(
         _always("web-transactions"),
-        {"transactionTime": ("duration", _milliseconds)},
-        _transaction,
-        _transaction_detail,
+        {"transactionTime": ("duration", milliseconds)},
+        webrows.transaction,
+        webrows.transaction_detail,
     ),
     "api": LayerRows(
         _always("api"),
         {
-            "apiTransactionTime": ("apiTransactionTime", _fraction),
+            "apiTransactionTime": ("apiTransactionTime", fraction),
             "completion": ("apiCompletion", float),
-            "errorType": ("errorType", _same),
+            "errorType": ("errorType", same),
             **_ERROR,
         },
+        detail=webrows.api_detail,
     ),
     "ftp-server": LayerRows(
         _always("ftp"),
         {
-            "responseCode": ("ftpReplyCode", _same),
-            **_fractions("dnsTime", "connectTime", "negotiationTime", "waitTime"),
-            **_fractions("responseTime", "transferTime", "totalTime"),
+            "responseCode": ("ftpReplyCode", same),
+            **fractions("dnsTime", "connectTime", "negotiationTime", "waitTime"),
+            **fractions("responseTime", "transferTime", "totalTime"),
             "throughput": ("throughput", lambda kbps: kbps * 1000 // 8),
-            "errorType": ("ftpErrorType", _same),
+            "errorType": ("ftpErrorType", same),
             **_ERROR,
         },
-        lambda look, values: {"serverIp": _address(look)},
+        lambda look, values: {"serverIp": look.server_ip, "wireSize": FILE_SIZE if "throughput" in values else 0},
     ),
     "dns-server": LayerRows(
         _always("dns-server"),
-        {"resolutionTime": ("delay", _milliseconds), "mappings": ("mapData", _joined), **_ERROR},
+        {"resolutionTime": ("delay", milliseconds), "mappings": ("mapData", joined), **_ERROR},
         _dns_server,
     ),
-    "dns-trace": LayerRows(_always("dns-trace"), {"mappings": ("mapData", _joined), **_ERROR}, _dns_trace),
+    "dns-trace": LayerRows(_always("dns-trace"), {"mappings": ("mapData", joined), **_ERROR}, _dns_trace),
     "dnssec": LayerRows(_always("dnssec"), _ERROR, _dnssec),
     "sip-server": LayerRows(
         _always("sip-server"),
         {
-            "responseCode": ("sipResponseCode", _same),
-            **_times("dnsTime", "connectTime", "registerTime", "inviteTime", "optionsTime"),
-            **_times("waitTime", "responseTime", "totalTime"),
-            "problemDetail": ("probDetail", _same),
+            "responseCode": ("sipResponseCode", same),
+            **times("dnsTime", "connectTime", "registerTime", "inviteTime", "optionsTime"),
+            **times("waitTime", "responseTime", "totalTime"),
+            "problemDetail": ("probDetail", same),
         },
         _sip,
     ),
     "rtp-server": LayerRows(
         _always("voice"),
         {
-            "mos": ("mos", _fraction),
-            "loss": ("loss", _fraction),
-            "discards": ("discards", _fraction),
-            "latency": ("latency", _milliseconds),
-            "pdv": ("pdv", _milliseconds),
-            "errorDetail": ("probDetail", _same),
+            "mos": ("mos", fraction),
+            "loss": ("loss", fraction),
+            "discards": ("discards", fraction),
+            "latency": ("latency", milliseconds),
+            "pdv": ("pdv", milliseconds),
+            "errorDetail": ("probDetail", same),
         },
         _voice,
     ),
     "network": LayerRows(
         lambda test: "end-to-end-agent" if test.type == "agent-to-agent" else "end-to-end-server",
         {
-            "loss": ("loss", _fraction),
-            "avgLatency": ("avgLatency", _fraction),
-            "jitter": ("jitter", _fraction),
-            "availableBandwidth": ("availBwCs", _fraction),
-            "capacity": ("capCs", _fraction),
-            "bandwidth": ("throughput", _fraction),
+            "loss": ("loss", fraction),
+            "jitter": ("jitter", fraction),
+            "availableBandwidth": ("availBwCs", fraction),
+            "capacity": ("capCs", fraction),
+            "bandwidth": ("throughput", fraction),
             **_ERROR,
         },
         _network,
@@ -412,7 +319,7 @@ ROWS: Mapping[str, LayerRows] = {
     "path-vis": LayerRows(_always("path-trace"), {}, _path, _path_detail),
     "bgp": LayerRows(
         _always("bgp"),
-        {"reachability": ("reachability", _fraction), "pathChanges": ("changes", _fraction)},
+        {"reachability": ("reachability", fraction), "pathChanges": ("changes", fraction)},
         _bgp,
         _bgp_detail,
     ),
@@ -426,7 +333,5 @@ def row_of(layer: str, look: Look, *, detail: bool = False) -> Row | None:
     if not values:
         return None
     row = {name: write(values[source]) for name, (source, write) in rows.fields.items() if source in values}
-    if layer == "network" and "bothWaysLatency" in values:
-        row["avgLatency"] = _fraction(_number(values, "bothWaysLatency"))
     row |= rows.more(look, values)
     return row | rows.detail(look, values) if detail and rows.detail is not None else row

@@ -7,6 +7,7 @@ off its tests. An expression that cannot be read is answered with the place wher
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from simulators.engine.draft import Draft, View
@@ -16,7 +17,7 @@ from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Shown
 from simulators.thousandeyes.api.resources import ALERT_RULE
 from simulators.thousandeyes.api.rest import Caller, FieldError, hal
-from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, RULES, TESTS, AlertRule, Test
+from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, RULES, TESTS, AlertRule, Knobs, Test
 
 VIEW, EDIT = "3", "4"
 #: Fields of a rule the row does not hold as fields of its own.
@@ -149,6 +150,8 @@ def _assignment(view: View, caller: Caller, body: Shown) -> Iterable[FieldError]
         test = view.get(TESTS, test_id)
         if test is None or not shapes.is_visible(test, caller):
             yield FieldError(f"testIds[{place}]", f"there is no test {test_id}")
+        elif test.is_saved:
+            yield FieldError(f"testIds[{place}]", "is a saved event, which has no alert rules")
         elif not layers.accepts(test.type, test.body, probe):
             yield FieldError(f"testIds[{place}]", f"a rule of type {probe.alert_type} does not go with this test")
 
@@ -198,7 +201,17 @@ def _kept_notifications(sent: Shown) -> Shown:
     return kept
 
 
+def _make_room(draft: Draft, caller: Caller, body: Shown, rule_id: str = "") -> None:
+    """Take the place of the account group's other default rules of the type, where there is only one place."""
+    if not body.get("isDefault") or draft.knobs(Knobs).several_default_rules:
+        return
+    for other in draft.find(RULES, "aid", caller.aid):
+        if other.is_default and other.alert_type == body["alertType"] and other.id != rule_id:
+            draft.put(RULES, replace(other, is_default=False))
+
+
 def _create(draft: Draft, caller: Caller, body: Shown) -> AlertRule:
+    _make_room(draft, caller, body)
     return commands.create_rule(
         draft,
         expression_text=body["expression"],
@@ -210,6 +223,7 @@ def _create(draft: Draft, caller: Caller, body: Shown) -> AlertRule:
 
 def _update(draft: Draft, caller: Caller, rule: AlertRule, body: Shown) -> AlertRule:
     tests = tuple(body.get("testIds", ()))
+    _make_room(draft, caller, body, rule.id)
     return commands.update_rule(draft, rule.id, tests=tests, expression=body["expression"], **_fields(body))
 
 
@@ -226,5 +240,6 @@ ALERT_RULES: Collection[AlertRule] = Collection(
     create=_create,
     update=_update,
     delete=lambda draft, caller, rule: commands.delete_rule(draft, rule.id),
+    empty_when_unknown=lambda view: view.knobs(Knobs).unknown_is_empty,
     permissions=(VIEW, EDIT),
 )

@@ -5,17 +5,26 @@ Each kind of thing is shown in full by the module that answers for it; here is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from simulators.engine import ids
 from simulators.engine.draft import View
+from simulators.engine.web import world
 from simulators.thousandeyes import layers
 from simulators.thousandeyes.api.rest import Caller, hal, iso, link
-from simulators.thousandeyes.model import TESTS, AccountGroup, Agent, Test
+from simulators.thousandeyes.model import TESTS, AccountGroup, Agent, Knobs, Test
 from simulators.thousandeyes.monitors import monitors as all_monitors
 
 MASK = "*****"
+#: Shown where a test has no interval of its own and the vendor's models insist on one.
+DEFAULT_INTERVAL = 60
+#: What is told of changes to a test that has not been changed yet, by the knob's word.
+_UNCHANGED: Mapping[str, Callable[[Test], dict[str, Any]]] = {
+    "absent": lambda test: {},
+    "null": lambda test: {"modifiedBy": None, "modifiedDate": None},
+    "created": lambda test: {"modifiedBy": test.created_by, "modifiedDate": iso(test.created)},
+}
 
 
 def test_path(test: Test) -> str:
@@ -32,15 +41,19 @@ def simple_test(test: Test) -> dict[str, Any]:
         "interval": test.interval,
         "enabled": test.enabled,
         "alertsEnabled": test.alerts_enabled,
-        "savedEvent": False,
+        "savedEvent": test.is_saved,
         "liveShare": False,
         "createdBy": test.created_by,
         "createdDate": iso(test.created),
     }
-    if not test.interval:
+    if test.is_instant:
+        shown["interval"] = DEFAULT_INTERVAL
+    elif not test.interval:
         del shown["interval"]
     if test.modified is not None:
         shown |= {"modifiedBy": test.modified_by or test.created_by, "modifiedDate": iso(test.modified)}
+    else:
+        shown |= _UNCHANGED[world().view.knobs(Knobs).modified_before_change](test)
     if test.body.get("description") is not None:
         shown["description"] = test.body["description"]
     names = layers.result_layers(test.type, test.body)

@@ -16,7 +16,7 @@ from flask import Blueprint, Response
 from simulators.engine.draft import Draft, View
 from simulators.engine.resources import Resource, thaw
 from simulators.engine.web import world
-from simulators.thousandeyes import commands, layers
+from simulators.thousandeyes import commands, layers, saved_events
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Shown, mount
 from simulators.thousandeyes.api.labels import set_labels
@@ -35,8 +35,8 @@ from simulators.thousandeyes.api.rest import (
     require,
 )
 from simulators.thousandeyes.api.tags import set_tags
-from simulators.thousandeyes.api.testshapes import full_test
-from simulators.thousandeyes.api.testtypes import TEST_TYPES
+from simulators.thousandeyes.api.testshapes import full_test, instant_test
+from simulators.thousandeyes.api.testtypes import INSTANT_TYPES, TEST_TYPES
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -49,6 +49,7 @@ from simulators.thousandeyes.model import (
 )
 
 VIEW, EDIT = "1", "2"
+CONFLICT = 409
 #: Names of the API -> fields of a row; everything else of a body is kept as it was sent.
 _ROW = {"testName": "name", "interval": "interval", "enabled": "enabled", "alertsEnabled": "alerts_enabled"}
 #: What an account group may change on a test that another one shares with it.
@@ -60,6 +61,8 @@ _ACCOUNT_SPECIFIC = {"alertRules", "labels", "tags"}
 
 def _problems(kind: str) -> Callable[[View, Caller, Shown, Test | None], list[FieldError]]:
     def find(view: View, caller: Caller, body: Shown, test: Test | None) -> list[FieldError]:
+        if test is not None and test.is_saved:
+            return [FieldError("testId", "is a saved event, whose settings stay as they are")]
         settings = _merged(view, body, test)
         foreign = [] if test is None or test.aid == caller.aid else sorted(set(body) - _ACCOUNT_SPECIFIC)
         if foreign:
@@ -113,14 +116,14 @@ def _is(view: View, caller: Caller, name: str, kind: str) -> bool:
 
 
 def _named(view: View, caller: Caller, kind: str, body: Shown, test: Test | None) -> Iterable[FieldError]:
-    """Yield an error when another test of the account group has the name."""
-    name = body.get("testName")
-    if name is None or not view.knobs(Knobs).unique_test_names:
+    """Yield an error (or raise the conflict) when another test of the account group has the name."""
+    name, status = body.get("testName"), view.knobs(Knobs).duplicate_name_status
+    others = (other for other in view.find(TESTS, "aid", caller.aid) if not other.is_saved)
+    if name is None or not status or all(other.name != name or other == test for other in others):
         return
-    if any(
-        other.name == name and (test is None or other.id != test.id) for other in view.find(TESTS, "aid", caller.aid)
-    ):
-        yield FieldError("testName", "is the name of another test in this account group")
+    if status == CONFLICT:
+        raise problem(CONFLICT, f"A test named {name} exists already.", title="Conflict")
+    yield FieldError("testName", "is the name of another test in this account group")
 
 
 def _odd(settings: Shown, body: Shown) -> Iterable[FieldError]:
@@ -151,6 +154,24 @@ def _unfit(view: View, caller: Caller, kind: str, settings: Shown, body: Shown) 
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def _create_instant(kind: str) -> Callable[[Draft, Caller, Shown], Test]:
+    def create(draft: Draft, caller: Caller, body: Shown) -> Test:
+        settings = _tidy(body)
+        test = saved_events.create_instant(
+            draft,
+            kind,
+            name=body.get("testName") or _target(settings),
+            agents=_agent_ids(body),
+            body=_rest(settings),
+            aid=caller.aid,
+            created_by=caller.signature,
+        )
+        _set_words(draft, caller, test.id, body)
+        return test
+
+    return create
 
 
 def _create(kind: str) -> Callable[[Draft, Caller, Shown], Test]:
@@ -261,6 +282,25 @@ def _collection(kind: str, resource: Resource) -> Collection[Test]:
     )
 
 
+def _instant_problems(view: View, caller: Caller, body: Shown, test: Test | None) -> list[FieldError]:
+    return [*_unknown(view, caller, body), *_odd(body, body)]
+
+
+def _instants(kind: str, resource: Resource) -> Collection[Test]:
+    return Collection(
+        resource=resource,
+        key="testId",
+        rows=lambda view, caller: (),
+        find=lambda view, caller, id: None,
+        show=instant_test,
+        path=shapes.test_path,
+        problems=_instant_problems,
+        create=_create_instant(kind),
+        permissions=(VIEW, EDIT),
+    )
+
+
+INSTANT_COLLECTIONS = tuple(_instants(kind, resource) for kind, resource in INSTANT_TYPES.items())
 TEST_COLLECTIONS = tuple(_collection(kind, resource) for kind, resource in TEST_TYPES.items())
 ALL_TESTS: Collection[Test] = Collection(
     resource=ANY_TEST,
@@ -276,7 +316,7 @@ ALL_TESTS: Collection[Test] = Collection(
 def blueprint() -> Blueprint:
     """Return the routes of tests."""
     routes = Blueprint("tests", __name__)
-    for collection in (ALL_TESTS, *TEST_COLLECTIONS):
+    for collection in (ALL_TESTS, *TEST_COLLECTIONS, *INSTANT_COLLECTIONS):
         mount(routes, collection)
 
     @routes.get(f"{BASE}/tests/<test_id>/history")

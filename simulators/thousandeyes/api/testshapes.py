@@ -21,7 +21,7 @@ from simulators.thousandeyes.api.resources import readable
 from simulators.thousandeyes.api.rest import Caller, not_found
 from simulators.thousandeyes.api.rules import base_rule
 from simulators.thousandeyes.api.tags import tags_of
-from simulators.thousandeyes.api.testtypes import CODECS, DSCP, SSL_VERSIONS, TEST_TYPES
+from simulators.thousandeyes.api.testtypes import CODECS, DSCP, INSTANT_TYPES, LEFT_ASIDE, SSL_VERSIONS, TEST_TYPES
 from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, RULES, TEST_VERSIONS, Test
 
 _RULE_IN_TEST = (
@@ -47,10 +47,17 @@ def full_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
     return {**document, "_links": links}
 
 
+def instant_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
+    """Return an instant test as creating one answers it: without anything that is about repetition or alerts."""
+    shown = full_test(view, caller, test, expand)
+    return {name: value for name, value in shown.items() if name not in LEFT_ASIDE}
+
+
 def _settings(test: Test, known: Mapping[str, Any]) -> Shown:
     """Return the settings of a test's own type: defaults filled in, secrets masked or left out."""
-    body = readable(TEST_TYPES[test.type], thaw(test.body))
-    shown = {name: value for name, value in body.items() if name not in known}
+    body = readable((INSTANT_TYPES if test.is_instant else TEST_TYPES)[test.type], thaw(test.body))
+    unused = LEFT_ASIDE if test.is_instant else ()
+    shown = {name: value for name, value in body.items() if name not in known and name not in unused}
     if "interval" not in known:
         shown.pop("interval", None)
     if "headers" in shown and test.type != "api":

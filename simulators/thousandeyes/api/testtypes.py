@@ -63,6 +63,9 @@ _QUERY = (text("domain", required=True, most=1024), one_of("dnsQueryClass", "in"
 _TRANSPORT = one_of("dnsTransportProtocol", "udp", "tcp", default="udp")
 _URL = text("url", required=True, most=8192)
 _CREDENTIALS = texts("credentials")
+#: Fields of newer versions of the API: secrets kept in a vault, and which Chromium a browser test uses.
+_VAULT = things("vaultCredentials", text("secretId"), one_of("target", "username", "password", "script"))
+_CHROMIUM = one_of("chromiumTrack", "stable", "latest")
 
 _HTTP = (
     _URL,
@@ -100,6 +103,7 @@ _HTTP = (
     flag("allowUnsafeLegacyRenegotiation", True),
     *_TLS,
     text("userAgent"),
+    _VAULT,
     *_PROXY,
     *_NETWORK,
     _BANDWIDTH,
@@ -118,6 +122,7 @@ _BROWSER = (
     text("chromePolicies", default="{}"),
     text("emulatedDeviceId"),
     flag("identifyAgentTrafficWithUserAgent", False),
+    _CHROMIUM,
 )
 _API_STEP = (
     text("name", required=True),
@@ -225,6 +230,7 @@ TEST_TYPES: Mapping[str, Resource] = {
         text("transactionScript", required=True),
         whole("targetTime", 1, 180, 10),
         whole("timeLimit", 5, 180, 30),
+        flag("flagCollectConsoleLogs", False),
         _CREDENTIALS,
     ),
     "api": _test(
@@ -237,6 +243,7 @@ TEST_TYPES: Mapping[str, Resource] = {
         whole("targetTime", 0, 60),
         whole("timeLimit", 5, 180, 30),
         _CREDENTIALS,
+        _VAULT,
         text("clientCertificate"),
         text("clientCertDomainsAllowList"),
         flag("distributedTracing"),
@@ -308,3 +315,23 @@ TEST_TYPES: Mapping[str, Resource] = {
         *_DSCP,
     ),
 }  # fmt: skip
+
+#: Settings an instant test has no use for; they are accepted and left aside (ThousandEyes: instant tests).
+LEFT_ASIDE = (
+    "interval", "subinterval", "httpInterval", "enabled", "alertsEnabled", "alertRules", "bgpMeasurements",
+    "usePublicBgp", "monitors",
+)  # fmt: skip
+INSTANT_EXPANSIONS = ("agent", "label", "tag", "shared-with-account")
+
+
+def _instant(kind: str, regular: Resource) -> Resource:
+    fields = tuple(
+        Field(entry.name, Kind.ANY, read_only=True) if entry.name in LEFT_ASIDE else entry for entry in regular.fields
+    )
+    return Resource("test", "tests", f"/tests/{kind}/instant", fields, verbs=("create",), include=INSTANT_EXPANSIONS)
+
+
+#: The types of instant tests: there is none for routes.
+INSTANT_TYPES: Mapping[str, Resource] = {
+    kind: _instant(kind, regular) for kind, regular in TEST_TYPES.items() if kind != "bgp"
+}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from simulators.thousandeyes.measures.networks import AGENT, BGP, END_TO_END_AGENT, END_TO_END_SERVER, PATH_TRACE, VOICE
 from simulators.thousandeyes.measures.requests import REASONS, Layer, Measure
-from simulators.thousandeyes.measures.servers import DNS_SERVER, DNS_TRACE, DNSSEC, FTP, SIP_SERVER
+from simulators.thousandeyes.measures.servers import DNS_SERVER, DNS_TRACE, DNSSEC, FILE_SIZE, FTP, SIP_SERVER
 from simulators.thousandeyes.measures.web import API, HTTP_SERVER, PAGE_LOAD, PAGE_SIZE, WEB_TRANSACTIONS
 
 LAYERS: Mapping[str, Layer] = {
@@ -31,4 +31,4 @@ LAYERS: Mapping[str, Layer] = {
     "agent": AGENT,
 }
 
-__all__ = ["LAYERS", "PAGE_SIZE", "REASONS", "Layer", "Measure"]
+__all__ = ["FILE_SIZE", "LAYERS", "PAGE_SIZE", "REASONS", "Layer", "Measure"]
