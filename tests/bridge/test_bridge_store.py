@@ -183,6 +183,18 @@ def test_figures_are_answered_by_partial_indexes() -> None:
         assert "TEMP B-TREE" not in plan, (query, plan)
 
 
+def test_the_next_event_is_found_without_sorting_the_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taking the most urgent of a key's events walks the index by urgency: a storm does not make it slower."""
+    store = SqliteStore(":memory:")
+    asked: list[str] = []
+    monkeypatch.setattr(SqliteStore, "row", lambda self, query, *values: asked.append(query))
+    assert store.take("ops", NOW) is None
+    monkeypatch.undo()
+    plan = " ".join(str(row[3]) for row in store.rows(f"EXPLAIN QUERY PLAN {asked[0]}", "ops", NOW))
+    assert "outbox_score" in plan
+    assert "TEMP B-TREE" not in plan
+
+
 def test_a_clock_that_goes_back_holds_nothing_up() -> None:
     """Three hours back, an event put off by the wrong clock goes within the longest pause, and the pace holds."""
     rig = Rig(config(pagerduty={"events_per_minute": 2}))
