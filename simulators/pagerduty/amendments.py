@@ -12,7 +12,7 @@ from typing import Any
 
 from simulators.engine.draft import Draft
 from simulators.engine.resources import Document, freeze
-from simulators.pagerduty import escalation, incidents
+from simulators.pagerduty import escalation, history, incidents, notify, responders
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import (
@@ -51,9 +51,9 @@ def reopen(
     people = tuple(assignment.user for assignment in changed.assignments)
     incidents.start_auto_resolve(draft, changed)
     incidents.plan_urgency(draft, changed)
-    incidents.log(draft, found[1], changed, agent)
-    incidents.log(draft, LogType.ASSIGN, changed, agent, people)
-    incidents.record(draft, found[2], changed, agent, people=people)
+    history.log(draft, found[1], changed, agent)
+    history.log(draft, LogType.ASSIGN, changed, agent, people)
+    history.record(draft, found[2], changed, agent, people=people)
     return changed
 
 
@@ -76,7 +76,7 @@ def merge(draft: Draft, target: Incident, sources: Sequence[Incident], agent: Ag
             closed=target.closed + len(alerts) - opened,
         )
         draft.put(INCIDENTS, target)
-        incidents.log(draft, LogType.MERGE, target, agent, data={"source": source.id})
+        history.log(draft, LogType.MERGE, target, agent, data={"source": source.id})
     return _raise_urgency(draft, target, agent)
 
 
@@ -166,8 +166,8 @@ def _change(
     if changed == incident:
         return incident
     draft.put(INCIDENTS, changed)
-    incidents.log(draft, entry, changed, agent, data=data)
-    incidents.record(draft, event, changed, agent, **data)
+    history.log(draft, entry, changed, agent, data=data)
+    history.record(draft, event, changed, agent, **data)
     return changed
 
 
@@ -181,10 +181,12 @@ def edit_note(draft: Draft, note: Note, text: str) -> Note:
 def publish(
     draft: Draft, incident: Incident, user: str, message: str, subject: str | None, html: str | None
 ) -> StatusUpdate:
-    """Publish a status update on an incident."""
+    """Publish a status update on an incident and tell its subscribers."""
     id = draft.fresh(UPDATE_ID, "pagerduty.status_update")
     row = StatusUpdate(id, incident.id, user, message, draft.now, subject, html)
     draft.put(STATUS_UPDATES, row)
     agent = Agent("user_reference", user, "website")
-    incidents.record(draft, "incident.status_update_published", incident, agent, message=message)
+    history.log(draft, LogType.STATUS_UPDATE, incident, agent, data={"summary": message})
+    history.record(draft, "incident.status_update_published", incident, agent, message=message)
+    notify.tell_subscribers(draft, incident, row, responders.audience(draft, incident))
     return row

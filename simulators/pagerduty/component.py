@@ -19,6 +19,7 @@ from simulators.pagerduty import (
     incidents,
     intake,
     notify,
+    responders,
     webhooks,
     webhooks_delivery,
 )
@@ -34,6 +35,7 @@ _HANDLERS = {
     "resolve": incidents.on_timer,
     "urgency_change": incidents.on_timer,
     incidents.HAND_OFF: handoff.on_timer,
+    responders.WALK: responders.on_timer,
     ROTA_EDITED: handoff.on_timer,
     intake.UNPAUSE: intake.on_timer,
     calls.TIMER: calls.on_timer,
@@ -68,7 +70,14 @@ class PagerDuty:
     """The vendor; ``knobs`` are the defaults a world may override."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = (*TABLES, *notify.TABLES, *carriers.TABLES, *webhooks.TABLES, *connect.TABLES)
+    tables: Sequence[TableKey[Any]] = (
+        *TABLES,
+        *notify.TABLES,
+        *carriers.TABLES,
+        *webhooks.TABLES,
+        *connect.TABLES,
+        *responders.TABLES,
+    )
 
     def __init__(self, knobs: Knobs | None = None) -> None:
         self.knobs = knobs or Knobs()

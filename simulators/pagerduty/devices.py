@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from simulators.engine.draft import Draft, View
-from simulators.pagerduty import calls, carriers, incidents, notify, wording
+from simulators.pagerduty import calls, carriers, incidents, notify, responders, wording
 from simulators.pagerduty.calls import CallEvent
 from simulators.pagerduty.carriers import OPT_OUTS, OptOut
 from simulators.pagerduty.model import (
@@ -78,7 +78,9 @@ def _carry_out(draft: Draft, message: Message, incident: Incident, action: str, 
     elif action == "escalate":
         return incidents.escalate(draft, incident, agent) is not incident
     else:
-        notify.settle(draft, message.ref, message.user)
+        state = responders.State.JOINED if action == "accept" else responders.State.DECLINED
+        if responders.answer(draft, incident, message.user, state, agent) is None:
+            notify.settle(draft, message.ref, message.user)
     return True
 
 

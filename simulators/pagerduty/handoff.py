@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
-from simulators.pagerduty import escalation, incidents, notify
+from simulators.pagerduty import escalation, history, incidents, notify
 from simulators.pagerduty.account import ROTA_EDITED, Account
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import INCIDENTS, Agent, Assignment, Incident, Knobs, Status
@@ -36,8 +36,8 @@ def hand_off(draft: Draft, incident: Incident) -> Incident:
     draft.put(INCIDENTS, changed)
     incidents.plan_hand_off(draft, changed)
     notify.schedule(draft, changed, tuple(user for user in people if user not in held))
-    incidents.log(draft, entry, changed, agent, people)
-    incidents.record(draft, event, changed, agent, people=people)
+    history.log(draft, entry, changed, agent, people)
+    history.record(draft, event, changed, agent, people=people)
     return changed
 
 

@@ -14,15 +14,14 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
-from simulators.pagerduty import escalation, hours, notify, webhooks
+from simulators.pagerduty import escalation, hours, notify, responders
 from simulators.pagerduty.account import Account
+from simulators.pagerduty.history import log, record
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import (
     ALERTS,
     INCIDENT_ID,
     INCIDENTS,
-    LOG_ENTRIES,
-    LOG_ID,
     NOTE_ID,
     NOTES,
     OWNER,
@@ -32,7 +31,6 @@ from simulators.pagerduty.model import (
     Assignment,
     Incident,
     Knobs,
-    LogEntry,
     LogType,
     Note,
     Status,
@@ -44,20 +42,6 @@ TIMERS = ("escalate", "unacknowledge", "resolve", "urgency_change")
 HAND_OFF = "hand_off"
 
 
-def log(
-    draft: Draft,
-    type: LogType,
-    incident: Incident,
-    agent: Agent,
-    users: tuple[str, ...] = (),
-    alert: str | None = None,
-    data: Mapping[str, Any] | None = None,
-) -> None:
-    """Write one log entry."""
-    id = draft.fresh(LOG_ID, "pagerduty.log")
-    draft.put(LOG_ENTRIES, LogEntry(id, type, incident.id, incident.service, draft.now, agent, users, alert, data))
-
-
 def _service(draft: Draft, incident: Incident) -> Mapping[str, Any]:
     document = Account(draft).get("services", incident.service)
     return {} if document is None else document.body
@@ -65,12 +49,6 @@ def _service(draft: Draft, incident: Incident) -> Mapping[str, Any]:
 
 def _people(incident: Incident) -> tuple[str, ...]:
     return tuple(assignment.user for assignment in incident.assignments)
-
-
-def record(draft: Draft, event: str, incident: Incident, agent: Agent, **data: Any) -> None:
-    """Write what happened to an incident to the journal; ``event`` is the webhook event's name where there is one."""
-    draft.record(event, incident.id, number=incident.number, agent=agent.id, channel=agent.channel, **data)
-    webhooks.publish(draft, event, incident, agent)
 
 
 def trigger(
@@ -241,6 +219,8 @@ def acknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
         start_auto_resolve(draft, incident)
     log(draft, entry, changed, agent, data={"acknowledgement_timeout": timeout} if timeout else None)
     record(draft, event, changed, agent)
+    if user is not None:
+        responders.answer(draft, changed, user, responders.State.JOINED, agent)
     return changed
 
 
@@ -374,6 +354,7 @@ def resolve(draft: Draft, incident: Incident, agent: Agent, note: str | None = N
     for kind in (*TIMERS, HAND_OFF):
         draft.cancel(OWNER, kind, incident.id)
     notify.cancel(draft, incident, _people(incident))
+    responders.over(draft, changed)
     log(draft, found[1], changed, agent, data={"note": note} if note else None)
     record(draft, found[2], changed, agent)
     return changed

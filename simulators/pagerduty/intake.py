@@ -16,7 +16,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document, freeze
-from simulators.pagerduty import escalation, grouping, hours, incidents
+from simulators.pagerduty import escalation, grouping, history, hours, incidents
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.model import (
     ALERT_ID,
@@ -231,7 +231,7 @@ def _join(draft: Draft, service: Document, alert: Alert, severity: str | None, a
         )
     joined = replace(incident, triggered=incident.triggered + 1)
     draft.put(INCIDENTS, joined)
-    incidents.log(draft, LogType.TRIGGER, joined, agent, alert=alert.id, data=alert.event)
+    history.log(draft, LogType.TRIGGER, joined, agent, alert=alert.id, data=alert.event)
     draft.record("alert.grouped", joined.id, number=joined.number, key=alert.key, count=joined.triggered)
     if escalation.severity_based(service) and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:
         joined = incidents.set_urgency(draft, joined, agent, Urgency.HIGH)
@@ -271,9 +271,9 @@ def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, A
     incident = draft.need(INCIDENTS, alert.incident)
     cap = draft.knobs(Knobs).trigger_cap
     if alert.triggers < cap:
-        incidents.log(draft, LogType.TRIGGER, incident, agent, alert=alert.id, data=frozen)
+        history.log(draft, LogType.TRIGGER, incident, agent, alert=alert.id, data=frozen)
     elif alert.triggers == cap:
-        incidents.log(draft, LogType.TRIGGER_LIMIT, incident, agent, alert=alert.id)
+        history.log(draft, LogType.TRIGGER_LIMIT, incident, agent, alert=alert.id)
     draft.record("event.appended", incident.id, number=incident.number, key=alert.key, count=changed.triggers)
     risen = escalation.severity_based(service) and _RANK[severity] > _RANK[alert.severity]
     if risen and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:

@@ -172,6 +172,9 @@ class LogType(StrEnum):
     FIELD = "field_value_change_log_entry"
     SERVICE = "service_change_log_entry"
     MERGE = "merge_log_entry"
+    RESPONDER_REQUEST = "responder_request_log_entry"
+    RESPONDER_REPLY = "responder_reply_log_entry"
+    STATUS_UPDATE = "status_update_log_entry"
 
 
 @dataclass(frozen=True, slots=True)

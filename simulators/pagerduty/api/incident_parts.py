@@ -1,4 +1,4 @@
-"""What hangs on an incident: its alerts, notes, status updates and what the API relates to it."""
+"""What hangs on an incident: its alerts, notes and what the API relates to it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _apply(call: Call, alert: Alert, body: Mapping[str, Any]) -> Alert:
     return draft.need(ALERTS, alert.id)
 
 
-# -- notes and status updates ------------------------------------------------------------------------------------------
+# -- notes -------------------------------------------------------------------------------------------------------------
 
 
 def _content(body: Mapping[str, Any]) -> str:
@@ -139,21 +139,6 @@ def _delete_note(call: Call) -> None:
     call.draft.delete(NOTES, _note_of(call).id)
 
 
-def _publish(call: Call) -> Any:
-    row, body = call.incident(call.ids["id"]), call.body
-    update = amendments.publish(
-        call.draft, row, call.agent.id, body["message"], body.get("subject"), body.get("html_message")
-    )
-    shown = {
-        "id": update.id,
-        "message": update.message,
-        "created_at": lens(call).at(update.at),
-        "sender": lens(call).ref("users", update.user),
-    }
-    optional = {"subject": update.subject, "html_message": update.html}
-    return shown | {name: value for name, value in optional.items() if value is not None}
-
-
 # -- related -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,10 +156,6 @@ def _related_changes(call: Call) -> Listing:
 def _outlier(call: Call) -> Any:
     row = call.state.need(INCIDENTS, call.incident(call.ids["id"]).id)
     return {"incident": lens(call).incident_ref(row.id, row), "incident_template": None}
-
-
-def _coordination(call: Call) -> Any:
-    raise refuse(Code.MISSING_ABILITY)
 
 
 def _none(call: Call) -> Listing:
@@ -200,19 +181,6 @@ OPERATIONS: tuple[Operation, ...] = (
               request="note", fields=_NOTE, needs=_INCIDENT, summary="Edit a note"),
     Operation("DELETE", "/incidents/{id}/notes/{note_id}", _delete_note, status=204, needs=_INCIDENT,
               summary="Delete a note"),
-    Operation("POST", "/incidents/{id}/status_updates", _publish, wrapper="status_update", actor=Actor.REQUIRED,
-              request="", needs=_INCIDENT, summary="Publish a status update", fields=(
-                  Field("message", required=True, max_length=LONGEST_NOTE), Field("subject", max_length=1024),
-                  Field("html_message", max_length=LONGEST_NOTE))),
-    *(
-        Operation(method, f"/incidents/{{id}}/{path}", _coordination, needs=_INCIDENT, also=(402,),
-                  summary="Coordinate responders, which this plan does not include")
-        for method, path in (
-            ("POST", "responder_requests"), ("PUT", "responder_requests/cancel"),
-            ("GET", "status_updates/subscribers"), ("POST", "status_updates/subscribers"),
-            ("POST", "status_updates/unsubscribe"),
-        )
-    ),
     Operation("GET", "/incidents/{id}/related_change_events", _related_changes, wrapper="change_events",
               needs=_INCIDENT, summary="List related change events"),
     Operation("GET", "/incidents/{id}/past_incidents", _none, wrapper="past_incidents", needs=_INCIDENT,

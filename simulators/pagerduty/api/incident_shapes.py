@@ -12,8 +12,8 @@ from typing import Any
 from simulators.engine import instants
 from simulators.engine.errors import BadInstant
 from simulators.engine.resources import thaw
-from simulators.pagerduty import incidents
-from simulators.pagerduty.account import Account, name
+from simulators.pagerduty import incidents, responders
+from simulators.pagerduty.account import Account, name, singular
 from simulators.pagerduty.api.lens import SHAPES, Lens, incident_summary
 from simulators.pagerduty.model import (
     ALERTS,
@@ -31,6 +31,7 @@ from simulators.pagerduty.model import (
     Note,
     Status,
 )
+from simulators.pagerduty.responders import Request, Responder
 
 _STATUS_CHANGES = {
     LogType.TRIGGER, LogType.ACKNOWLEDGE, LogType.UNACKNOWLEDGE, LogType.RESOLVE, LogType.ASSIGN, LogType.ESCALATE,
@@ -103,8 +104,10 @@ def incident(lens: Lens, row: Incident) -> dict[str, Any]:
         if row.merged is None
         else {"type": "merge_resolve_reason", "incident": lens.incident_ref(row.merged)},
         "conference_bridge": thaw(row.bridge),
-        "incidents_responders": [],
-        "responder_requests": [],
+        "incidents_responders": [responder(lens, row, asked) for asked in _responders(lens, row)],
+        "responder_requests": [
+            responder_request(lens, row, made) for made in lens.state.find(responders.REQUESTS, "incident", row.id)
+        ],
         "subscriber_requests": [],
     }
     if "body" in lens.include:
@@ -112,6 +115,43 @@ def incident(lens: Lens, row: Incident) -> dict[str, Any]:
     if "custom_fields" in lens.include:
         shown["custom_fields"] = []
     return shown
+
+
+def _responders(lens: Lens, row: Incident) -> list[Responder]:
+    return lens.state.find(responders.RESPONDERS, "incident", row.id)
+
+
+def responder(lens: Lens, row: Incident, asked: Responder) -> dict[str, Any]:
+    """Return somebody who was asked to help with an incident."""
+    return {
+        "state": asked.state.value,
+        "user": lens.ref("users", asked.user),
+        "incident": lens.incident_ref(row.id, row),
+        "updated_at": lens.at(asked.updated),
+        "message": asked.message,
+        "requester": lens.ref("users", asked.requester),
+        "requested_at": lens.at(asked.requested),
+        "escalation_policy_requests": [lens.ref("escalation_policies", id)["summary"] for id in asked.policies],
+    }
+
+
+def responder_request(lens: Lens, row: Incident, made: Request) -> dict[str, Any]:
+    """Return a responder request with its targets, each with the people asked by it so far."""
+    found = _responders(lens, row)
+
+    def target(kind: str, id: str) -> dict[str, Any]:
+        people = [asked for asked in found if (asked.user == id if kind == "users" else id in asked.policies)]
+        head = {"type": singular(kind), "id": id, "summary": lens.ref(kind, id)["summary"]}
+        return head | {"incidents_responders": [responder(lens, row, asked) for asked in people]}
+
+    return {
+        "id": made.id,
+        "incident": lens.incident_ref(row.id, row),
+        "requester": lens.ref("users", made.requester),
+        "requested_at": lens.at(made.at),
+        "message": made.message,
+        "responder_request_targets": [{"responder_request_target": target(*entry)} for entry in made.targets],
+    }
 
 
 def priority(lens: Lens, id: str | None) -> dict[str, Any] | None:
@@ -265,6 +305,12 @@ def log_summary(lens: Lens, entry: LogEntry) -> str:
         return f"Delegated to {people}{actor}"
     if entry.type is LogType.ANNOTATE:
         return f"Note added{actor}"
+    if entry.type is LogType.RESPONDER_REQUEST:
+        return f"Responders requested{actor}"
+    if entry.type is LogType.RESPONDER_REPLY:
+        return f"Responder request {'accepted' if data['state'] == 'joined' else 'declined'}{actor}"
+    if entry.type is LogType.STATUS_UPDATE:
+        return f"Status update added{actor}"
     words = entry.type.value.removesuffix("_log_entry").replace("_", " ")
     return words[:1].upper() + words[1:] + actor
 
@@ -290,6 +336,9 @@ def log_entry(lens: Lens, entry: LogEntry) -> dict[str, Any]:
         shown["event_details"] = {"description": described}
     elif entry.type in {LogType.ASSIGN, LogType.ESCALATE, LogType.DELEGATE}:
         shown["assignees"] = lens.refs("users", entry.users, "users")
+    elif entry.type in {LogType.RESPONDER_REQUEST, LogType.RESPONDER_REPLY}:
+        shown["responders"] = [{"user": user} for user in lens.refs("users", entry.users, "users")]
+        shown |= {"message": data["message"]} if "message" in data else {}
     elif entry.type is LogType.NOTIFY:
         shown["user"] = lens.ref("users", entry.users[0], "users")
     elif entry.type is LogType.ACKNOWLEDGE:
@@ -308,7 +357,7 @@ def _channel(lens: Lens, entry: LogEntry, row: Incident | None) -> dict[str, Any
         sent = lens.state.get(MESSAGES, data["message"])
         parts = {"type": data["channel"], "address": data["address"]}
         return shown | {"notification": parts | {"status": data["status"] if sent is None else sent.status}}
-    if entry.type is LogType.ANNOTATE:
+    if entry.type in {LogType.ANNOTATE, LogType.STATUS_UPDATE}:
         return shown | {"summary": data.get("summary", "")}
     if entry.type is LogType.SNOOZE:
         return shown | {"duration": data.get("duration")}

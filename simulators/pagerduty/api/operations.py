@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, request
@@ -32,11 +32,13 @@ _DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows to page through, lazily; ``show`` renders one. ``count`` gives the total without walking, if it can."""
+    """Rows to page through, lazily; ``show`` renders one. ``count`` gives the total without walking, if it can,
+    ``extra`` is shown beside the rows."""
 
     rows: Iterable[Any]
     show: Callable[[Any], Any]
     count: Callable[[], int] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ def _classic(operation: Operation, listing: Listing) -> dict[str, Any]:
         "offset": offset,
         "total": total,
         "more": len(part) > limit,
+        **listing.extra,
     }
 
 
