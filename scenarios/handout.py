@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from scenarios.serving import BRIDGE, Facts
 from simulators.pagerduty.api import API_HOST as REST_HOST
-from simulators.pagerduty.api import EVENTS_HOST, WEB_HOST
+from simulators.pagerduty.api import APP_HOST, CONNECT_HOST, EVENTS_HOST, IDENTITY_HOST, WEB_HOST
 from simulators.thousandeyes.api import API_HOST as THOUSANDEYES_HOST
+from simulators.thousandeyes.api import APP_HOST as THOUSANDEYES_APP
 
 RULER = 100
 WEBHOOK_LISTEN = "127.0.0.1:8085"
@@ -220,6 +221,10 @@ def _addresses(facts: Facts) -> Mapping[str, tuple[str, str]]:
         REST_HOST: ("", f"API key {facts.api_key}, From {facts.person}"),
         EVENTS_HOST: ("/v2/enqueue", f"integration key {facts.routing_key}"),
         WEB_HOST: ("", "the pages that html_url and the links of e-mails lead to"),
+        THOUSANDEYES_APP: ("/integrations", "connect PagerDuty in a browser, from here"),
+        APP_HOST: ("/install/integration", "the install page; GET /_sim/apps lists apps and their keys"),
+        IDENTITY_HOST: ("/oauth/token", "OAuth"),
+        CONNECT_HOST: ("/connect", "the classic connect page"),
     }
     rows = {
         host: (url + known.get(host, ("", ""))[0], known.get(host, ("", ""))[1]) for host, url in facts.urls.items()

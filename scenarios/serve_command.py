@@ -38,9 +38,9 @@ YEARS = (2000, 2100)
     "ports",
     multiple=True,
     metavar="NUMBER | HOST=NUMBER",
-    help="First port: api.thousandeyes.com gets it, api.pagerduty.com the next, then events.pagerduty.com and "
-    "example.pagerduty.com; the bridge is 9 further on. Or the port of one of them (bridge=8085). 0 is any free port. "
-    "Repeatable. [default: 8471]",
+    help="First port: api.thousandeyes.com gets it, api.pagerduty.com the next, then events.pagerduty.com, "
+    "example.pagerduty.com, app.thousandeyes.com, and PagerDuty's app, identity and connect; the bridge is 9 further "
+    "on. Or the port of one of them (bridge=8085). 0 is any free port. Repeatable. [default: 8471]",
 )
 @click.option("--tls", is_flag=True, help="Serve https, certified by an authority made for this run.")
 @click.option(

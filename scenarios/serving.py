@@ -32,13 +32,14 @@ from simulators.engine.world import World
 from simulators.pagerduty import account as pagerduty_account
 from simulators.pagerduty import loading
 from simulators.pagerduty.api import API_HOST as REST_HOST
-from simulators.pagerduty.api import EVENTS_HOST, WEB_HOST
+from simulators.pagerduty.api import APP_HOST, CONNECT_HOST, EVENTS_HOST, IDENTITY_HOST, WEB_HOST
 from simulators.pagerduty.api import sites as pagerduty_sites
 from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import DOCUMENTS
 from simulators.pagerduty.model import Knobs as PagerDutyKnobs
 from simulators.thousandeyes import commands
 from simulators.thousandeyes.api import API_HOST as THOUSANDEYES_HOST
+from simulators.thousandeyes.api import APP_HOST as THOUSANDEYES_APP
 from simulators.thousandeyes.api import sites as thousandeyes_sites
 from simulators.thousandeyes.component import ThousandEyes
 from simulators.thousandeyes.model import AGENTS, Test
@@ -50,7 +51,16 @@ ResultT = TypeVar("ResultT")
 BRIDGE = "bridge"
 #: The first of the ports; hosts take this and the following ones in the order of :data:`HOSTS`.
 FIRST_PORT = 8471
-HOSTS = (THOUSANDEYES_HOST, REST_HOST, EVENTS_HOST, WEB_HOST)
+HOSTS = (
+    THOUSANDEYES_HOST,
+    REST_HOST,
+    EVENTS_HOST,
+    WEB_HOST,
+    THOUSANDEYES_APP,
+    APP_HOST,
+    IDENTITY_HOST,
+    CONNECT_HOST,
+)
 #: How far the bridge's port is from the first one.
 BRIDGE_PLACE = 9
 #: How much of what is wrong with an account is said.
@@ -189,6 +199,7 @@ class Served:
             ),
         )
         urls = {host: _callable(self._servers.urls[host], settings.host) for host in sites}
+        world.addresses.update(urls)
         if not is_loopback(settings.host) and settings.host not in ANYWHERE:
             # The control plane answers to names the world serves; this one was asked for.
             for host, url in urls.items():

@@ -1,24 +1,27 @@
 """Pages with forms: which browser is asking, whether a form is its own, and where a browser finds the other hosts.
 
-A browser is told apart by a cookie. A form carries a token that follows from that cookie, so that a page from elsewhere
+A browser is told apart by a cookie, one for all hosts of a vendor: on one machine they differ by port only, and cookies
+know no ports. A form carries a token that follows from that cookie, so that a page from elsewhere
 can neither guess it nor send the cookie along (``SameSite=Lax``): what it makes a browser post is refused. Nothing here
 is a secret of anybody's; the point is that flows behave towards browsers as the vendors' do. No page needs a script.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
+from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 
 from simulators.engine import ids
 from simulators.engine.errors import Refused
+from simulators.engine.transport import SITE
 from simulators.engine.web import world
 
-COOKIE = "pagedrill_browser"
 #: The hidden field of every form.
 TOKEN = "form_token"  # noqa: S105 - a field's name
 #: Names for this machine, which mean the same place.
@@ -28,9 +31,21 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 _PLACE = re.compile(r"[a-z0-9.\-_\[\]:]+", re.ASCII | re.IGNORECASE)
 
 
+@functools.cache
+def templates(package: str) -> Environment:
+    """Return the templates of a package's ``pages``, with ``form.html`` for pages with forms to build on."""
+    loaders = [PackageLoader(package, "pages"), PackageLoader("simulators.engine", "pages")]
+    return Environment(loader=ChoiceLoader(loaders), autoescape=select_autoescape(), trim_blocks=True)
+
+
+def _cookie() -> str:
+    vendor, _, _ = str(request.environ[SITE]).partition("-")
+    return f"pagedrill_{vendor}"
+
+
 def browser() -> str:
     """Return the name of the browser that is asking, a fresh one when it has none yet."""
-    return request.cookies.get(COOKIE) or fresh_browser()
+    return request.cookies.get(_cookie()) or fresh_browser()
 
 
 def fresh_browser() -> str:
@@ -46,7 +61,7 @@ def form_token(name: str) -> str:
 
 def check_form() -> None:
     """Refuse a form that this browser was not given by this world (403)."""
-    known = request.cookies.get(COOKIE, "")
+    known = request.cookies.get(_cookie(), "")
     sent = request.form.get(TOKEN, "")
     if not known or not secrets.compare_digest(sent.encode(), form_token(known).encode()):
         raise Refused(403, "This form has expired. Go back, reload the page and try again.")
@@ -54,7 +69,7 @@ def check_form() -> None:
 
 def remember(response: Response, name: str) -> Response:
     """Let the browser keep its name; returns ``response``."""
-    response.set_cookie(COOKIE, name, httponly=True, samesite="Lax", secure=request.is_secure)
+    response.set_cookie(_cookie(), name, httponly=True, samesite="Lax", secure=request.is_secure)
     return response
 
 

@@ -13,6 +13,7 @@ from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
 from simulators.thousandeyes import mails, notifiers, saved_events, silences, units
+from simulators.thousandeyes.connecting import ATTEMPTS
 from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, OWNER, TABLES, TESTS
 
 
@@ -20,7 +21,7 @@ class ThousandEyes:
     """See :class:`simulators.engine.world.Component`."""
 
     name = OWNER
-    tables: Sequence[TableKey[Any]] = TABLES
+    tables: Sequence[TableKey[Any]] = (*TABLES, ATTEMPTS)
 
     _timers: Mapping[str, Callable[[Draft, Timer], None]] = {
         units.TRANSITION: units.on_transition,

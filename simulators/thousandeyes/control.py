@@ -22,6 +22,7 @@ from simulators.engine.web import answer, transact, world
 from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, presets, silences, telling
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
+from simulators.thousandeyes.connecting import read as read_config
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -106,6 +107,14 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
         """Integrate the services somebody picked on PagerDuty's page; one line tells what came of each."""
         lines = transact(native.install, **read_installation(object_body()))
         return answer({"lines": [asdict(line) for line in lines]}, 201)
+
+    @routes.post("/pagerduty/key")
+    def paste() -> Response:
+        """Integrate a service by the key of an integration that was added in PagerDuty."""
+        wish = allowed(object_body(), ("name", "key", "target"))
+        target = text(wish, "target", notifiers.EVENTS_URL)
+        line = transact(native.paste, text(wish, "name") or missing("name"), text(wish, "key"), target=target)
+        return answer({"line": asdict(line)}, 201)
 
     @routes.get("/presets")
     def list_presets() -> Response:
@@ -220,8 +229,11 @@ def read_integration(wish: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_installation(wish: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what :func:`~.native.install` takes."""
-    allowed(wish, ("subdomain", "services", "target"))
+    """Return what :func:`~.native.install` takes: services one by one, or PagerDuty's answer as ``config``."""
+    allowed(wish, ("subdomain", "services", "target", "config"))
+    if "config" in wish:
+        picked, subdomain = read_config(wish["config"])
+        return {"services": picked, "subdomain": subdomain, "target": text(wish, "target", notifiers.EVENTS_URL)}
     services = wish.get("services")
     if not isinstance(services, list) or not services or not all(isinstance(row, dict) for row in services):
         raise wrong("services must be an array of objects, one for each service that was picked")

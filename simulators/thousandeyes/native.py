@@ -8,6 +8,7 @@ id (assumed). A clear is a ``resolve`` of that key: PagerDuty resolves the alert
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,15 +68,14 @@ def install(
     lines = []
     for service in services:
         line = _install(draft, service, subdomain, target)
-        draft.record(
-            "integration.installed",
-            line.integration or service.id,
-            service=service.name,
-            outcome=line.outcome.value,
-            text=line.text,
-        )
+        _tell(draft, line, line.integration or service.id)
         lines.append(line)
     return lines
+
+
+def _tell(draft: Draft, line: Line, subject: str) -> None:
+    told = {"service": line.service, "outcome": line.outcome.value, "text": line.text}
+    draft.record("integration.installed", subject, **told)
 
 
 def _install(draft: Draft, service: Service, subdomain: str, target: str) -> Line:
@@ -86,10 +86,36 @@ def _install(draft: Draft, service: Service, subdomain: str, target: str) -> Lin
         return Line(service.name, Outcome.DUPLICATE, f"the service is integrated as {known.id} already", known.id)
     if service.error or not service.key:
         return Line(service.name, Outcome.FAILED, service.error or "PagerDuty made no integration key")
-    number = draft.fresh(INTEGRATION_ID, "te.integration.pgd")
-    made = Integration(f"pgd-{number}", KIND, service.name, target, "token", subdomain, service.key, service=service.id)
+    made = Integration(_id(draft), KIND, service.name, target, "token", subdomain, service.key, service=service.id)
     draft.put(INTEGRATIONS, made)
     return Line(service.name, Outcome.CREATED, f"the service is integrated as {made.id}", made.id)
+
+
+def _id(draft: Draft) -> str:
+    return f"pgd-{draft.fresh(INTEGRATION_ID, 'te.integration.pgd')}"
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text can be one of PagerDuty's integration keys."""
+    return re.fullmatch(r"[A-Za-z0-9]{32}", text, re.ASCII) is not None
+
+
+def paste(draft: Draft, name: str, key: str, *, target: str = EVENTS_URL) -> Line:
+    """Integrate a service by the integration key somebody copied from PagerDuty, and return what came of it.
+
+    Nobody asks PagerDuty about the key: it is refused when it cannot be one, or when an integration has it already.
+    """
+    known = next((row for row in draft.all(INTEGRATIONS) if row.kind == KIND and row.token == key), None)
+    if not is_key(key):
+        line = Line(name, Outcome.REJECTED, "an integration key has 32 letters and digits")
+    elif known is not None:
+        line = Line(name, Outcome.DUPLICATE, f"the key belongs to {known.id} already", known.id)
+    else:
+        made = Integration(_id(draft), KIND, name, target, "token", token=key)
+        draft.put(INTEGRATIONS, made)
+        line = Line(name, Outcome.CREATED, f"the service is integrated as {made.id}", made.id)
+    _tell(draft, line, line.integration or KIND)
+    return line
 
 
 def event(view: View, alert: Alert, integration: Integration) -> dict[str, Any]:

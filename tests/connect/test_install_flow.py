@@ -268,9 +268,9 @@ def test_a_session_ends_by_signing_out_or_after_twelve_hours() -> None:
     town = Town()
     visitor = town.visitor()
     visitor.open(INSTALL + quote(BACK, safe=""))
-    before = visitor.http.cookies["pagedrill_browser"]
+    before = visitor.http.cookies["pagedrill_pagerduty"]
     visitor.sign_in(accounts.BOB.id)
-    assert visitor.http.cookies["pagedrill_browser"] != before
+    assert visitor.http.cookies["pagedrill_pagerduty"] != before
     assert "bob" in visitor.page.text
     town.world.advance("12h")
     assert "Sign in" in visitor.open(INSTALL + quote(BACK, safe="")).text

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.sockets
 
 THOUSANDEYES, REST, EVENTS = "api.thousandeyes.com", "api.pagerduty.com", "events.pagerduty.com"
 WEB = "example.pagerduty.com"
+PAGES = (WEB, "app.thousandeyes.com", "app.pagerduty.com", "identity.pagerduty.com", "connect.pagerduty.com")
 PATIENCE = 30
 
 
@@ -152,7 +153,7 @@ def test_the_text_holds_everything_the_line_for_scripts_holds(plain: Serving) ->
         assert f"export {name}={value}" in plain.text
     for name, code in plain.facts["snippets"].items():
         assert re.search(rf"^-- {name} \(\w+\) -+\n{re.escape(code)}\n", plain.text, re.MULTILINE)
-    assert list(plain.facts["urls"]) == [THOUSANDEYES, REST, EVENTS, WEB]
+    assert list(plain.facts["urls"]) == [THOUSANDEYES, REST, EVENTS, *PAGES]
 
 
 def test_one_condition_pages_somebody_whose_phone_can_be_answered(plain: Serving) -> None:
@@ -327,6 +328,9 @@ def invoke() -> Iterator[Callable[..., tuple[int, str]]]:
         (["--port", "many"], 2, "'many' is no port"),
         (["--port", "70000"], 2, "'70000' is no port"),
         (["--port", "www.example.com=80"], 2, "nothing is served as 'www.example.com'"),
+        (["--smtp-relay", "localhost"], 2, "'localhost' is no server; write HOST:PORT"),
+        (["--smtp-relay", "[::1]:mail"], 2, "is no server"),
+        (["--port", "0", "--smtp-relay", "mail.example.com:25"], 1, "--allow-host does not name it"),
         (["--bridge", "--webhook", "http://127.0.0.1:1/"], 2, "exclude each other"),
         (["--bridge", "--no-sample"], 2, "--no-sample makes none"),
         (["--webhook", "127.0.0.1:8085"], 2, "write a URL"),
@@ -385,14 +389,10 @@ def test_a_reset_goes_back_to_how_it_was_served() -> None:
 
 def test_ports_are_fixed_unless_asked_otherwise() -> None:
     """The documented ports, a base of one's own, a port of one's own, and any free ones."""
-    assert ports(FIRST_PORT, {}) == {THOUSANDEYES: 8471, REST: 8472, EVENTS: 8473, WEB: 8474, "bridge": 8480}
-    assert ports(9000, {"bridge": 8085, REST: 1}) == {
-        THOUSANDEYES: 9000,
-        REST: 1,
-        EVENTS: 9002,
-        WEB: 9003,
-        "bridge": 8085,
-    }
+    hosts = (THOUSANDEYES, REST, EVENTS, *PAGES)
+    assert ports(FIRST_PORT, {}) == dict(zip(hosts, range(8471, 8479), strict=True)) | {"bridge": 8480}
+    moved = dict(zip(hosts, range(9000, 9008), strict=True))
+    assert ports(9000, {"bridge": 8085, REST: 1}) == moved | {REST: 1, "bridge": 8085}
     assert set(ports(0, {}).values()) == {0}
 
 

@@ -17,13 +17,23 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 
 from simulators.engine import control, instants
-from simulators.engine.browsers import TOKEN, browser, check_form, form_token, fresh_browser, go, remember, security
+from simulators.engine.browsers import (
+    TOKEN,
+    browser,
+    check_form,
+    form_token,
+    fresh_browser,
+    go,
+    remember,
+    security,
+    templates,
+)
 from simulators.engine.draft import Draft, View
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document
 from simulators.engine.web import answer, transact, vendor_app, world
 from simulators.pagerduty import control as own_control
-from simulators.pagerduty.api.web import PageDialect, environment
+from simulators.pagerduty.api.web import PageDialect
 from simulators.pagerduty.connect import SESSIONS, Session, may_install, with_query
 from simulators.pagerduty.model import DOCUMENTS, Knobs
 
@@ -140,17 +150,14 @@ def show(template: str, status: int, visit: Visit | None = None, **parts: Any) -
     """Return a page with what every page of these hosts needs."""
     name = browser()
     here = world()
-    text = (
-        environment()
-        .get_template(template)
-        .render(
-            subdomain=here.view.knobs(Knobs).subdomain,
-            visit=visit,
-            token_name=TOKEN,
-            token=form_token(name),
-            here=_here(),
-            **parts,
-        )
+    page = templates("simulators.pagerduty").get_template(template)
+    text = page.render(
+        subdomain=here.view.knobs(Knobs).subdomain,
+        visit=visit,
+        token_name=TOKEN,
+        token=form_token(name),
+        here=_here(),
+        **parts,
     )
     headers = security([visit.target] if visit else ())
     return remember(Response(text, status, headers, content_type="text/html; charset=utf-8"), name)

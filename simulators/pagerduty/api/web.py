@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Flask, Response
 from flask import request as flask_request
-from jinja2 import Environment, PackageLoader, select_autoescape
 from werkzeug.exceptions import HTTPException
 
 from simulators.engine import control, instants
+from simulators.engine.browsers import templates
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document
@@ -79,18 +79,10 @@ class PageDialect:
         return _SECURITY
 
 
-@functools.cache
-def environment() -> Environment:
-    """Return where the pages' templates are found."""
-    return Environment(
-        loader=PackageLoader("simulators.pagerduty", "pages"), autoescape=select_autoescape(), trim_blocks=True
-    )
-
-
 def page(title: str, status: int = 200, **parts: Any) -> Response:
     """Return a page; ``rows`` are (name, value, link), ``lines`` a list under ``heading``, ``note`` comes first."""
     subdomain = world().view.knobs(Knobs).subdomain
-    text = environment().get_template("page.html").render(title=title, subdomain=subdomain, **parts)
+    text = templates("simulators.pagerduty").get_template("page.html").render(title=title, subdomain=subdomain, **parts)
     return Response(text, status, content_type="text/html; charset=utf-8")
 
 

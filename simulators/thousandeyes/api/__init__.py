@@ -32,6 +32,8 @@ from simulators.thousandeyes.api.collection import Collection, mount
 from simulators.thousandeyes.api.interfacegroups import INTERFACE_GROUPS
 from simulators.thousandeyes.api.labels import LABELS
 from simulators.thousandeyes.api.rules import ALERT_RULES
+from simulators.thousandeyes.api.web import HOST as APP_HOST
+from simulators.thousandeyes.api.web import application as web_application
 from simulators.thousandeyes.api.windows import WINDOWS
 
 API_HOST = "api.thousandeyes.com"
@@ -79,4 +81,4 @@ def application() -> Flask:
 @functools.cache
 def sites() -> dict[str, Site]:
     """Return the sites by the vendor's host name."""
-    return {API_HOST: Site("thousandeyes-api", application())}
+    return {API_HOST: Site("thousandeyes-api", application()), APP_HOST: Site("thousandeyes-web", web_application())}
