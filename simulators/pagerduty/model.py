@@ -92,6 +92,8 @@ class Knobs:
     time_zone: str = "UTC"
     #: REST requests allowed per key and minute; 0 switches the limit off.
     requests_per_minute: int = 0
+    #: Of these, incidents created per key and minute; 0 sets no limit of their own.
+    incidents_per_minute: int = 300
     #: Abilities of the plan that the account lacks.
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).

@@ -150,6 +150,23 @@ def test_requests_per_minute() -> None:
     assert duty.rest("GET", "/users").status_code == 200
 
 
+def test_incidents_per_minute() -> None:
+    """Creating incidents has a limit of its own, and the headers tell of whichever is nearest."""
+    duty = Duty(requests_per_minute=4, incidents_per_minute=2)
+    body = {"incident": {"type": "incident", "title": "Down", "service": {"id": accounts.SERVICE}}}
+
+    def create() -> tuple[int, str, str]:
+        answer = duty.rest("POST", "/incidents", body, From=ALICE.email)
+        return answer.status_code, answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]
+
+    assert [create() for _ in range(3)] == [(201, "2", "1"), (201, "2", "0"), (429, "2", "0")]
+    asked = duty.rest("GET", "/users")
+    assert (asked.status_code, asked.headers["ratelimit-limit"], asked.headers["ratelimit-remaining"]) == (200, "4", "0")
+    assert create()[:2] == (429, "4")
+    duty.world.advance("60s")
+    assert create()[0] == 201
+
+
 @pytest.mark.parametrize(("missing_abilities", "status"), [((), 204), (("teams",), 402)])
 def test_missing_abilities(missing_abilities: tuple[str, ...], status: int) -> None:
     """What the plan does not include is answered 402, when asked for and when used."""

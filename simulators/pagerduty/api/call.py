@@ -189,19 +189,29 @@ def credential() -> ApiKey:
 def admit(key: ApiKey, method: str, path: str) -> None:
     """Refuse what a key may not do (403), by its access or its scopes, and more requests than allowed (429)."""
     knobs = world().view.knobs(Knobs)
+    owner = key.user or key.id
     if knobs.requests_per_minute:
-        verdict: limits.Verdict = transact(_count, key.user or key.id, knobs.requests_per_minute)
-        request.environ[_RATE] = verdict
-        if not verdict.allowed:
-            refusal = refuse(Code.RATE_LIMIT)
-            del refusal.body["error"]["errors"]
-            raise refusal
+        _spend(owner, knobs.requests_per_minute)
+        if knobs.incidents_per_minute and (method, path) == ("POST", "/incidents"):
+            _spend(f"{owner} {method} {path}", knobs.incidents_per_minute)
     if key.access is Access.READ_ONLY and method != "GET":
         raise refuse(Code.ACCESS_DENIED)
     needed = missing_scope(key, method, path)
     if needed:
         refusal = refuse(Code.ACCESS_DENIED)
         refusal.body["error"] |= {"required_scopes": needed, "token_scopes": " ".join(key.scopes or ())}
+        raise refusal
+
+
+def _spend(owner: str, limit: int) -> None:
+    """Count a request against one limit; the headers of the answer tell of the one that is nearest."""
+    verdict: limits.Verdict = transact(_count, owner, limit)
+    nearest: limits.Verdict | None = request.environ.get(_RATE)
+    if nearest is None or verdict.remaining < nearest.remaining or not verdict.allowed:
+        request.environ[_RATE] = verdict
+    if not verdict.allowed:
+        refusal = refuse(Code.RATE_LIMIT)
+        del refusal.body["error"]["errors"]
         raise refusal
 
 
