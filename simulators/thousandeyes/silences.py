@@ -62,20 +62,28 @@ def on_end(draft: Draft, timer: Timer) -> None:
 
 def _suppress(draft: Draft, concerned: Iterable[Unit], span: int) -> None:
     rows = list(concerned)
-    until = draft.now + span
 
     def edit() -> None:
         for unit in rows:
-            draft.put(SILENCES, Silence(unit.id, draft.now, until))
-            draft.schedule(until, OWNER, SILENCE_ENDS, unit.id)
+            silence = _silence(draft, unit, draft.now + span)
+            draft.put(SILENCES, silence)
+            draft.schedule(silence.until, OWNER, SILENCE_ENDS, unit.id)
 
     units.change(draft, [unit.test for unit in rows], edit)
     for unit in rows:
         alert = _alert_of(draft, unit)
         if alert is not None:
             draft.put(ALERTS, replace(alert, suppressed=True))
-            clock = instants.clock(until)
+            clock = instants.clock(draft.need(SILENCES, unit.id).until)
             draft.record("alert.suppressed", alert.id, test=alert.test_name, rule=alert.rule_name, until=clock)
+
+
+def _silence(draft: Draft, unit: Unit, until: int) -> Silence:
+    """Return a unit's silence from now on, or the one it is in, prolonged: a short one does not end a long one."""
+    known = draft.get(SILENCES, unit.id)
+    if known is None or known.until <= draft.now:
+        return Silence(unit.id, draft.now, until)
+    return replace(known, until=max(known.until, until))
 
 
 def _alert_of(draft: Draft, unit: Unit) -> Alert | None:

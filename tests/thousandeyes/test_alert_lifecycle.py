@@ -231,6 +231,17 @@ def test_a_silenced_rule_raises_nothing() -> None:
     assert here.play("A A A A A").triggered == [5]
 
 
+def test_a_short_silence_does_not_end_a_long_one() -> None:
+    """The rule is silenced for a minute while the alert is for five: the longer one holds."""
+    here = Rounds()
+    rule = here.rule()
+    here.play("A")
+    here.do(silences.suppress_alert, here.alerts[0].id, 5 * MINUTE)
+    here.do(silences.suppress_rule, rule, MINUTE)
+    here.play(". . . . . .")
+    assert here.cleared == [7]
+
+
 # -- what nobody can know ----------------------------------------------------------------------------------------------
 
 
