@@ -66,7 +66,7 @@ def served() -> Iterator[Served]:
 
 
 def test_from_thousandeyes_to_pagerduty_and_back_through_sockets(served: Served) -> None:
-    """ThousandEyes' page, PagerDuty's login, two services, back; an alert opens an incident in both, its end ends both."""
+    """ThousandEyes' page, PagerDuty's login, two services, back; an alert pages both, and its end resolves both."""
     policy = served.rest("GET", "/escalation_policies")["escalation_policies"][0]
     reference = {"id": policy["id"], "type": "escalation_policy_reference"}
     edge = served.rest(

@@ -32,11 +32,12 @@ from simulators.thousandeyes.api.collection import Collection, mount
 from simulators.thousandeyes.api.interfacegroups import INTERFACE_GROUPS
 from simulators.thousandeyes.api.labels import LABELS
 from simulators.thousandeyes.api.rules import ALERT_RULES
-from simulators.thousandeyes.api.web import HOST as APP_HOST
+from simulators.thousandeyes.api.web import HOST
 from simulators.thousandeyes.api.web import application as web_application
 from simulators.thousandeyes.api.windows import WINDOWS
 
 API_HOST = "api.thousandeyes.com"
+APP_HOST = HOST
 COLLECTIONS: tuple[Collection[Any], ...] = (
     tests.ALL_TESTS,
     *tests.TEST_COLLECTIONS,
