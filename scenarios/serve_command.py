@@ -63,6 +63,12 @@ YEARS = (2000, 2100)
 @click.option(
     "--allow-host", "allowed", multiple=True, metavar="NAME", help="Send to this host, too, not only to this machine."
 )
+@click.option(
+    "--smtp-relay",
+    metavar="HOST:PORT",
+    default="",
+    help="Hand the simulators' e-mails on to this SMTP server, too; one on another machine needs --allow-host.",
+)
 @click.option("--rate-limits", is_flag=True, help="Enforce the vendors' rate limits.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of the text.")
 @click.option(
@@ -118,6 +124,7 @@ def _settings(
     tls: bool,
     tls_dir: Path | None,
     account_file: Path | None,
+    smtp_relay: str,
     **plain: Any,
 ) -> Settings:
     from scenarios import serving
@@ -136,6 +143,7 @@ def _settings(
         tls=tls or tls_dir is not None,
         tls_dir=tls_dir,
         account=None if account_file is None else _account(account_file),
+        smtp_relay=_server(smtp_relay) if smtp_relay else None,
         **plain,
     )
 
@@ -171,6 +179,15 @@ def _ports(wishes: tuple[str, ...]) -> dict[str, int]:
             known = ", ".join((*serving.HOSTS, serving.BRIDGE))
             raise click.BadParameter(f"nothing is served as {host!r}; write one of {known}", param_hint="--port")
     return serving.ports(first, given)
+
+
+def _server(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise click.BadParameter(
+            f"{text!r} is no server; write HOST:PORT, e.g. 127.0.0.1:2525", param_hint="--smtp-relay"
+        )
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _account(file: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from simulators.engine.draft import Draft
 from simulators.engine.errors import EngineError
 from simulators.engine.fence import Fence, is_loopback
 from simulators.engine.live import Mode, Runner
+from simulators.engine.relay import Relay
 from simulators.engine.serving import Listener, Servers
 from simulators.engine.world import World
 from simulators.pagerduty import account as pagerduty_account
@@ -38,6 +39,7 @@ from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import DOCUMENTS
 from simulators.pagerduty.model import Knobs as PagerDutyKnobs
 from simulators.thousandeyes import commands
+from simulators.thousandeyes import mails as thousandeyes_mails
 from simulators.thousandeyes.api import API_HOST as THOUSANDEYES_HOST
 from simulators.thousandeyes.api import APP_HOST as THOUSANDEYES_APP
 from simulators.thousandeyes.api import sites as thousandeyes_sites
@@ -89,7 +91,7 @@ class Settings:
     ``ports`` are by vendor host name (or ``bridge``); a host without one takes any free port. With ``tls`` everything
     is https and certificates lie in ``tls_dir`` or somewhere temporary. ``webhook`` is where the sample's rule sends
     its notifications instead of to PagerDuty directly, ``allowed`` are hosts other than this machine that may be sent
-    to.
+    to. ``smtp_relay`` is the host and port of an SMTP server that e-mails are handed on to, too.
     """
 
     seed: int = 1
@@ -106,6 +108,7 @@ class Settings:
     webhook: str = ""
     rate_limits: bool = False
     allowed: tuple[str, ...] = ()
+    smtp_relay: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class Served:
         self.settings = settings
         self._folder = Path(tempfile.mkdtemp(prefix="pagedrill-"))
         self._servers: Servers | None = None
+        self._relay: Relay | None = None
         self.process: BridgeProcess | None = None
         start = live.wall() if settings.start is None else settings.start
         self.world = World(
@@ -172,6 +176,8 @@ class Served:
         """Stop the world, the listeners and the bridge, and remove what was written for the occasion."""
         if self._servers is not None:
             self._servers.stop()
+        if self._relay is not None:
+            self._relay.stop()
         if self.process is not None:
             self.process.close()
         self.world.client.close()
@@ -208,6 +214,9 @@ class Served:
             self.process = self._bridge(urls[EVENTS_HOST], routing_key, ca)
         webhook = settings.webhook if self.process is None else self.process.webhook_url
         test = self._do(sample, routing_key, webhook) if settings.sample else None
+        if settings.smtp_relay is not None:
+            self._relay = relay(world, *settings.smtp_relay, settings.allowed)
+            self._relay.start()
         if self.process is None:
             world.baseline = world.snapshot()
         self._servers.start()
@@ -270,6 +279,14 @@ class Served:
             return verb(draft, *args, **kwargs)
 
         return self.world.transact(decide)
+
+
+def relay(world: World, host: str, port: int, allowed: tuple[str, ...]) -> Relay:
+    """Return what hands both vendors' mails on; raises :class:`Unusable` for a server outside the fence."""
+    if not is_loopback(host) and host.lower() not in (name.lower() for name in allowed):
+        raise Unusable(f"no mail is handed on to {host}: it is not this machine, and --allow-host does not name it")
+    finders = {"notification.sent": pagerduty_mail.posted, "notice.sent": pagerduty_mail.posted}
+    return Relay(world, host, port, {**finders, "email.sent": thousandeyes_mails.posted})
 
 
 def sample(draft: Draft, routing_key: str, webhook: str) -> Test:

@@ -8,7 +8,7 @@ cuts the journal back and opens a new branch, so a reader's cursor is the pair (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,13 @@ class Entry:
 class Journal:
     """Entries in order; ``bound`` limits how many are kept (the oldest go first), ``None`` keeps all."""
 
-    __slots__ = ("_dropped", "_entries", "bound", "branch")
+    __slots__ = ("_dropped", "_entries", "bound", "branch", "listener")
 
     def __init__(self, bound: int | None = None) -> None:
         self.bound = bound
         self.branch = 0
+        #: Hears of each new entry while the world is locked, so it must only take note; copies have none.
+        self.listener: Callable[[Entry], None] | None = None
         self._entries: list[Entry] = []
         self._dropped = 0
 
@@ -70,11 +72,14 @@ class Journal:
     def append(self, at: int, kind: str, subject: str, data: Mapping[str, Any], cause: int) -> int:
         """Write an entry and return its sequence number."""
         seq = self._dropped + len(self._entries) + 1
-        self._entries.append(Entry(seq, at, kind, subject, data, cause))
+        entry = Entry(seq, at, kind, subject, data, cause)
+        self._entries.append(entry)
         if self.bound is not None and len(self._entries) > 2 * self.bound:
             extra = len(self._entries) - self.bound
             del self._entries[:extra]
             self._dropped += extra
+        if self.listener is not None:
+            self.listener(entry)
         return seq
 
     def get(self, seq: int) -> Entry | None:

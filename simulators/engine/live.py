@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -90,6 +90,44 @@ def issue_certificates(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path
     server_file.touch(mode=0o600)
     certificate.private_key_and_cert_chain_pem.write_to_path(str(server_file))
     return ca_file, server_file
+
+
+ItemT = TypeVar("ItemT")
+
+
+class Worker(Generic[ItemT]):
+    """Does ``job`` with what is put into ``items``, one after the other, in a thread of its own."""
+
+    def __init__(self, items: queue.Queue[ItemT], job: Callable[[ItemT], None]) -> None:
+        self._items = items
+        self._job = job
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after what waits is done, or after :data:`GRACE` with the item under way."""
+        self._stopping = True
+        if self._thread.is_alive():
+            self._thread.join(GRACE)
+            self._job = _nothing
+
+    def _work(self) -> None:
+        while True:
+            try:
+                item = self._items.get(timeout=IDLE_PAUSE)
+            except queue.Empty:
+                if self._stopping:
+                    return
+                continue
+            self._job(item)
+
+
+def _nothing(item: object) -> None:
+    """Do nothing."""
 
 
 class Runner:

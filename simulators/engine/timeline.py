@@ -54,6 +54,7 @@ class Narrator(Protocol):
 #: Faults are the engine's own.
 _FAULTS = {
     "fault.hit": lambda data: f"{data['fault']} hits {data['method']} {data['host']}{data['path']}",
+    "mail.lost": lambda data: f"a mail was not handed on: {data['error']}",
     "error": lambda data: f"internal error: {data['error']}",
 }
 

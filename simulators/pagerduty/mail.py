@@ -11,9 +11,25 @@ import email.utils
 from email.message import EmailMessage
 
 from simulators.engine import zones
-from simulators.pagerduty.model import Message
+from simulators.engine.draft import Committed
+from simulators.engine.journal import Entry
+from simulators.pagerduty.carriers import FAILED
+from simulators.pagerduty.model import MESSAGES, Channel, Message
 
 SENDER = "PagerDuty <no-reply@pagerduty.example>"
+
+
+def posted(state: Committed, entry: Entry) -> tuple[str, str, bytes] | None:
+    """Return id, recipient and content of the e-mail a journal entry says was sent, for a relay.
+
+    A bundle has an entry for each incident; the first stands for all.
+    """
+    message = state.get(MESSAGES, str(entry.data.get("message", "")))
+    if message is None or message.channel is not Channel.EMAIL or message.status == FAILED:
+        return None
+    if message.incident and entry.kind == "notification.sent" and entry.subject != message.incident:
+        return None
+    return message.id, message.address, as_mime(message)
 
 
 def as_mime(message: Message) -> bytes:

@@ -17,7 +17,8 @@ from email.utils import format_datetime
 
 from simulators.engine import ids
 from simulators.engine.agenda import Timer
-from simulators.engine.draft import Draft
+from simulators.engine.draft import Committed, Draft
+from simulators.engine.journal import Entry
 from simulators.engine.zones import local
 from simulators.thousandeyes.model import MAILS, OWNER, PENDING_MAILS, Alert, Mail, PendingMail
 from simulators.thousandeyes.telling import Story, story
@@ -83,6 +84,12 @@ def compose(number: str, recipient: str, now: int, stories: Sequence[tuple[Story
     mail.add_alternative(_encodable(f"<html><body>{''.join(rich)}</body></html>\n"), subtype="html")
     mail.set_boundary(f"=_te_{number}")
     return mail
+
+
+def posted(state: Committed, entry: Entry) -> tuple[str, str, bytes] | None:
+    """Return id, recipient and content of the mail a journal entry says was sent, for a relay."""
+    mail = state.get(MAILS, str(entry.data["mail"]))
+    return None if mail is None else (mail.id, mail.recipient, mail.raw)
 
 
 def subject(stories: Sequence[Story]) -> str:
