@@ -32,6 +32,7 @@ from simulators.engine.serving import Listener, Servers
 from simulators.engine.world import World
 from simulators.pagerduty import account as pagerduty_account
 from simulators.pagerduty import loading
+from simulators.pagerduty import mail as pagerduty_mail
 from simulators.pagerduty.api import API_HOST as REST_HOST
 from simulators.pagerduty.api import APP_HOST, CONNECT_HOST, EVENTS_HOST, IDENTITY_HOST, WEB_HOST
 from simulators.pagerduty.api import sites as pagerduty_sites
