@@ -216,7 +216,7 @@ def _spend(owner: str, limit: int) -> None:
 
 
 def _count(draft: Draft, owner: str, limit: int) -> limits.Verdict:
-    return limits.spend(draft, f"pagerduty.rest.{owner}", limit=limit, window=RATE_WINDOW)
+    return limits.spend(draft, f"pagerduty.rest.{owner}", limit=limit, window=RATE_WINDOW, sliding=True)
 
 
 def rate_headers() -> dict[str, str]:
