@@ -123,7 +123,7 @@ def pages() -> Blueprint:
     def integration(id: str) -> Response:
         view, row = world().view, _integration(world().view, id)
         chosen = [rule.id for rule in connecting.notified_by(view, id)]
-        rules = sorted(view.all(RULES), key=lambda rule: rule.name.casefold())
+        rules = sorted(view.all(RULES), key=lambda rule: (rule.is_default, rule.name.casefold()))
         return show("integration.html", row=row, rules=rules, chosen=chosen, kind=KIND)
 
     @routes.post(f"{INTEGRATIONS_PAGE}/<id>")
