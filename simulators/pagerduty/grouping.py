@@ -74,4 +74,15 @@ def _field(alert: Alert, name: str) -> Any:
     return value
 
 
+def window(service: Document, incident: Incident) -> tuple[str, int | None]:
+    """Return the name the API gives the service's grouping (empty for none), and when an incident's window ends.
+
+    The window of a grouping by content moves with its alerts and has no end of its own.
+    """
+    rule = service.body.get("alert_grouping_parameters") or {}
+    minutes = int((rule.get("config") or {}).get("timeout") or 0) if rule.get("type") == "time" else 0
+    name = {"time": "basic", "content_based": "rules"}.get(str(rule.get("type")), "")
+    return name, incident.created + minutes * MINUTE if minutes else None
+
+
 _RULES = {"time": _by_time, "content_based": _by_content}

@@ -90,6 +90,8 @@ class Knobs:
     install_capital_name: bool = False
     #: The account's time zone: timestamps of answers are rendered in it unless the request names another.
     time_zone: str = "UTC"
+    #: Times a day the contact methods of one user may be changed over REST; 0 switches the limit off.
+    contact_edits_per_day: int = 0
     #: REST requests allowed per key and minute; 0 switches the limit off.
     requests_per_minute: int = 0
     #: Of these, incidents created per key and minute; 0 sets no limit of their own.

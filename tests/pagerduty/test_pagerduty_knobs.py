@@ -161,7 +161,11 @@ def test_incidents_per_minute() -> None:
 
     assert [create() for _ in range(3)] == [(201, "2", "1"), (201, "2", "0"), (429, "2", "0")]
     asked = duty.rest("GET", "/users")
-    assert (asked.status_code, asked.headers["ratelimit-limit"], asked.headers["ratelimit-remaining"]) == (200, "4", "0")
+    assert (asked.status_code, asked.headers["ratelimit-limit"], asked.headers["ratelimit-remaining"]) == (
+        200,
+        "4",
+        "0",
+    )
     assert create()[:2] == (429, "4")
     duty.world.advance("60s")
     assert create()[0] == 201

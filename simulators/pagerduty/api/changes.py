@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import request
 
 from simulators.engine.instants import DAY
-from simulators.engine.resources import thaw
+from simulators.engine.resources import Field, Kind, freeze, thaw
 from simulators.pagerduty import intake
 from simulators.pagerduty.api.call import Call
+from simulators.pagerduty.api.crud import writable
 from simulators.pagerduty.api.errors import Code, not_found, refuse
 from simulators.pagerduty.api.lens import Lens, lens
 from simulators.pagerduty.api.operations import Listing, Operation, Reply
@@ -73,11 +75,31 @@ def _read(call: Call) -> Any:
     return change(lens(call), row)
 
 
+def _amend(call: Call) -> Any:
+    """Change what a change event says; where it came from and when it was taken in stays."""
+    row = call.state.get(CHANGES, call.ids["id"])
+    if row is None:
+        raise not_found()
+    sent = writable(CHANGE, call.body)
+    payload = {**thaw(row.event["payload"]), **{name: sent[name] for name in sent if name not in _BESIDE}}
+    beside = {name: sent[name] for name in sent if name in _BESIDE}
+    changed = replace(row, event=freeze({**thaw(row.event), **beside, "payload": payload}))
+    call.draft.put(CHANGES, changed)
+    return change(lens(call), changed)
+
+
 def _submit(call: Call) -> Reply:
     status, body = intake.accept_change(call.draft, request.get_data(cache=True))
     return Reply(body, status)
 
 
+_BESIDE = ("links", "images")
+CHANGE = (
+    Field("summary", nullable=False, min_length=1, max_length=1024), Field("source", max_length=1024),
+    Field("timestamp", max_length=40), Field("custom_details", Kind.OBJECT),
+    Field("links", Kind.ARRAY, fields=(Field("href", required=True), Field("text"))),
+    Field("images", Kind.ARRAY, fields=(Field("src", required=True), Field("href"), Field("alt"))),
+)  # fmt: skip
 _QUERY = ("team_ids[]", "integration_ids[]", "since", "until")
 OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/change_events", _list, wrapper="change_events", paging="classic", query=_QUERY,
@@ -85,5 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/services/{id}/change_events", _list, wrapper="change_events", paging="classic", query=_QUERY,
               needs=(("services", "id"),), summary="List the change events of a service"),
     Operation("GET", "/change_events/{id}", _read, wrapper="change_event", summary="Get a change event"),
+    Operation("PUT", "/change_events/{id}", _amend, wrapper="change_event", request="change_event", fields=CHANGE,
+              partial=True, summary="Update a change event"),
     Operation("POST", "/change_events", _submit, status=202, also=(413, 429), summary="Send a change event"),
 )  # fmt: skip

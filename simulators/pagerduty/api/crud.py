@@ -114,11 +114,19 @@ def _taken(call: Call, kind: str, name: str, body: Mapping[str, Any], old: Docum
 def create(resource: Resource, behaviour: Behaviour, call: Call) -> Any:
     """Create a document from the call's body."""
     kind, parent = resource.extra["kind"], _parent(resource, call)
+    _keep_room(resource, call, parent)
     body = _settle(resource, call, behaviour, None)
     document = account.put(call.draft, kind, body, parent)
     behaviour.created(call, document)
     _tell(call, f"{resource.singular}.created", document)
     return behaviour.reveal(call, document, SHAPES[kind](lens(call, *behaviour.list_include), document))
+
+
+def _keep_room(resource: Resource, call: Call, parent: str) -> None:
+    """Refuse one more than the product takes of a kind, where the table names a limit."""
+    most, table = resource.extra.get("most"), DOCUMENTS[resource.extra["kind"]]
+    if most and (len(call.state.find(table, "parent", parent)) if parent else call.state.count(table)) >= most:
+        raise refuse(Code.PRODUCT_LIMIT)
 
 
 def read(resource: Resource, behaviour: Behaviour, call: Call) -> Any:

@@ -40,6 +40,7 @@ class Code(IntEnum):
     USER_NOT_FOUND = 2013
     MISSING_ABILITY = 2014
     FROM_MISSING = 2016
+    CONTACT_EDITS = 2017
     PRODUCT_LIMIT = 2019
     RATE_LIMIT = 2020
     NOT_FOUND = 2100
@@ -76,6 +77,7 @@ TABLE: Mapping[Code, tuple[int, str]] = {
     Code.USER_NOT_FOUND: (404, "User not found"),
     Code.MISSING_ABILITY: (402, "Missing Account Ability"),
     Code.FROM_MISSING: (400, 'You must specify a user\'s email address in the "From" header to perform this action'),
+    Code.CONTACT_EDITS: (400, "Too Many Contact Method Actions"),
     Code.PRODUCT_LIMIT: (400, "Product Limit Reached"),
     Code.RATE_LIMIT: (429, "Rate Limit Exceeded"),
     Code.NOT_FOUND: (404, "Not Found"),

@@ -12,7 +12,7 @@ from typing import Any
 from simulators.engine import instants
 from simulators.engine.errors import BadInstant
 from simulators.engine.resources import thaw
-from simulators.pagerduty import incidents, responders
+from simulators.pagerduty import grouping, incidents, responders
 from simulators.pagerduty.account import Account, name, singular
 from simulators.pagerduty.api.lens import SHAPES, Lens, incident_summary
 from simulators.pagerduty.model import (
@@ -21,6 +21,7 @@ from simulators.pagerduty.model import (
     INCIDENTS,
     LOG_ENTRIES,
     MESSAGES,
+    OWNER,
     Agent,
     Alert,
     Channel,
@@ -86,7 +87,8 @@ def incident(lens: Lens, row: Incident) -> dict[str, Any]:
             for entry in row.acknowledgements
         ],
         "pending_actions": [
-            {"type": kind, "at": lens.at(at)} for kind, at in incidents.pending_actions(lens.state, row)
+            {"type": kind, "at": lens.at(at), **_becomes(lens, row, kind)}
+            for kind, at in incidents.pending_actions(lens.state, row)
         ],
         "last_status_change_at": lens.at(row.changed),
         "last_status_change_by": _changed_by(lens, row, entries),
@@ -98,7 +100,7 @@ def incident(lens: Lens, row: Incident) -> dict[str, Any]:
         "alert_counts": {"all": row.triggered + row.closed, "triggered": row.triggered, "resolved": row.closed},
         "is_mergeable": row.status is not Status.RESOLVED,
         "incident_type": {"name": row.type},
-        "alert_grouping": None,
+        "alert_grouping": _grouping(lens, row),
         "priority": priority(lens, row.priority),
         "resolve_reason": None
         if row.merged is None
@@ -115,6 +117,24 @@ def incident(lens: Lens, row: Incident) -> dict[str, Any]:
     if "custom_fields" in lens.include:
         shown["custom_fields"] = []
     return shown
+
+
+def _becomes(lens: Lens, row: Incident, kind: str) -> dict[str, str]:
+    """Return what a pending action says besides its type and time: the urgency it changes to."""
+    timer = lens.state.timer(OWNER, kind, row.id) if kind == "urgency_change" else None
+    return {} if timer is None else {"to": str(timer.data)}
+
+
+def _grouping(lens: Lens, row: Incident) -> dict[str, Any] | None:
+    """Return how the incident's alerts were grouped, by the service's grouping; ``None`` where nothing is grouped."""
+    service = lens.state.get(DOCUMENTS["services"], row.service)
+    if service is None or not row.triggered + row.closed:
+        return None
+    kind, end = grouping.window(service, row)
+    over = row.resolved if end is None else end if row.resolved is None else min(end, row.resolved)
+    active = row.resolved is None and (end is None or lens.state.now < end)
+    shown = {"grouping_type": kind, "started_at": lens.at(row.created)}
+    return shown | {"ended_at": lens.at(over), "alert_grouping_active": active} if kind else None
 
 
 def _responders(lens: Lens, row: Incident) -> list[Responder]:

@@ -22,8 +22,8 @@ from simulators.pagerduty.api.operations import Listing, Operation
 from simulators.pagerduty.model import DOCUMENTS
 from simulators.pagerduty.schedules import Segment
 
-#: Shifts are computed this far ahead.
-AHEAD = 90 * DAY
+#: Shifts are computed this far ahead, and over no longer a range than this.
+AHEAD, LONGEST = 90 * DAY, 366 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,9 @@ def _list(call: Call) -> Listing:
     since, until = call.window(call.now, call.now)
     if call.instant("since") is not None and call.instant("until") is None:
         until = max(since, call.now)
-    if until - since > AHEAD or since < 0:
+    if until - since > LONGEST or since < 0:
         raise refuse(Code.DATE_RANGE)
+    until = max(min(until, call.now + AHEAD), since)
     users, policies, asked = call.many("user_ids"), call.many("escalation_policy_ids"), call.many("schedule_ids")
     rows: Iterator[OnCall] = (
         row

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from simulators.engine import instants, limits
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document, Field
 from simulators.pagerduty import account, catalogue
@@ -34,6 +35,8 @@ MOST_METHODS = 10
 MOST_OF_TYPE = {"phone_contact_method": 3, "sms_contact_method": 3}
 TEAM_ROLES = ("observer", "responder", "manager")
 STAKEHOLDERS = ("read_only_user", "read_only_limited_user")
+#: Base roles that need advanced permissions.
+_ADVANCED = ("observer", "restricted_access")
 #: Kinds of schedules a policy can point at: of layers, of shifts.
 SCHEDULES = ("schedules", "v3_schedules")
 _PHONES = ("phone_contact_method", "sms_contact_method", "whatsapp_contact_method")
@@ -49,6 +52,8 @@ def _prepare_user(call: Call, body: dict[str, Any], old: Document | None) -> dic
         raise invalid("Email is invalid")
     zone_name(body.get("time_zone"))
     if body.get("role") in STAKEHOLDERS and "read_only_users" in call.knobs.missing_abilities:
+        raise refuse(Code.MISSING_ABILITY)
+    if body.get("role") in _ADVANCED and "permissions_service" in call.knobs.missing_abilities:
         raise refuse(Code.MISSING_ABILITY)
     if body.get("time_zone") is None:
         body["time_zone"] = "Etc/UTC" if call.knobs.time_zone == "UTC" else call.knobs.time_zone
@@ -127,6 +132,7 @@ def _member_of(call: Call, row: Document, teams: Sequence[str]) -> bool:
 
 
 def _prepare_method(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    _spend_edit(call)
     kind, address = body["type"], body["address"]
     if old is not None and kind != old.body.get("type"):
         raise invalid("Type cannot be changed")
@@ -147,6 +153,19 @@ def _prepare_method(call: Call, body: dict[str, Any], old: Document | None) -> d
     if old is None and (len(others) >= MOST_METHODS or len(same) >= MOST_OF_TYPE.get(kind, MOST_METHODS)):
         raise invalid("Contact methods are limited to 10 per user, 3 of them phone and 3 SMS")
     return body
+
+
+def _spend_edit(call: Call) -> None:
+    """Refuse more changes of a user's contact methods in a day than the limit in force allows."""
+    most = call.knobs.contact_edits_per_day
+    if most:
+        key = f"pagerduty.contact_edits.{call.ids['id']}"
+        if not limits.spend(call.draft, key, limit=most, window=instants.DAY, sliding=True).allowed:
+            raise refuse(Code.CONTACT_EDITS, ["Contact methods cannot be modified at this time"])
+
+
+def _forbid_method(call: Call, document: Document) -> None:
+    _spend_edit(call)
 
 
 def _drop_rules(call: Call, document: Document) -> None:
@@ -283,7 +302,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = {
         filters={"team_ids[]": _member_of},
         search=("name", "email"),
     ),
-    "contact_methods": Behaviour(prepare=_prepare_method, removed=_drop_rules),
+    "contact_methods": Behaviour(prepare=_prepare_method, forbid=_forbid_method, removed=_drop_rules),
     "notification_rules": Behaviour(prepare=_prepare_rule),
     "oncall_handoff_notification_rules": Behaviour(prepare=_with_method),
     "status_update_notification_rules": Behaviour(prepare=_with_method),

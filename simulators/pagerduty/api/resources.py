@@ -4,7 +4,8 @@ Fields, limits and defaults are PagerDuty's own (API reference and knowledge bas
 validation, references and links, the served OpenAPI description and the coverage table. ``extra`` holds what is
 peculiar to this vendor: ``kind`` (plural name of the table), ``owner`` (kind of the document it belongs to), ``html``
 (path of the page on the web host), ``references`` (field -> plural kind it must name), ``unique`` (field that no other
-row may repeat), ``created`` (status of a create), ``ability`` (ability of the plan that is needed).
+row may repeat), ``created`` (status of a create), ``ability`` (ability of the plan that is needed), ``most`` (how many
+the product takes, of one owner where there is one).
 """
 
 from __future__ import annotations
@@ -306,7 +307,7 @@ SERVICE = Resource(
     filters=("query", "team_ids[]", "time_zone", "name"),
     sort=("name", "created_at", "status"),
     extra={
-        "kind": "services", "html": "/service-directory/{id}", "unique": "name",
+        "kind": "services", "html": "/service-directory/{id}", "unique": "name", "most": 25_000,
         "references": {"escalation_policy": "escalation_policies"},
     },
 )  # fmt: skip
@@ -333,7 +334,7 @@ INTEGRATION = Resource(
     verbs=("create", "read", "update", "delete"),
     include=("services", "vendors"),
     extra={
-        "kind": "integrations", "owner": "services", "html": "/services/{parent}/integrations/{id}",
+        "kind": "integrations", "owner": "services", "html": "/services/{parent}/integrations/{id}", "most": 250,
         "references": {"vendor": "vendors"},
     },
 )  # fmt: skip
@@ -393,7 +394,7 @@ BUSINESS_SERVICE = Resource(
     ),
     extra={
         "kind": "business_services", "html": "/service-directory/business/{id}", "references": {"team": "teams"},
-        "created": 200,
+        "created": 200, "most": 5_000,
     },
 )  # fmt: skip
 

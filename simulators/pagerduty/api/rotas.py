@@ -22,7 +22,7 @@ from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, open_inciden
 from simulators.pagerduty.api.resources import SCHEDULE
 from simulators.pagerduty.api.setup import read_instant
 from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID
-from simulators.pagerduty.oncall import whole
+from simulators.pagerduty.oncall import BEYOND, whole
 from simulators.pagerduty.schedules import Schedule, Segment
 
 #: Longest span that is rendered, and how far either bound defaults from the other.
@@ -147,6 +147,8 @@ def _show(look: Lens, document: Document, parts: Iterable[str]) -> dict[str, Any
         "users": look.refs("users", schedules.people(document, look.state.now)),
         "teams": look.refs("teams", body.get("teams"), "teams"),
     }
+    if look.memo.get("next"):
+        shown["next_oncall_for_user"] = _next_turn(look, document, look.memo["next"])
     for part in ("schedule_layers", "overrides_subschedule", "final_schedule"):
         if part in parts:
             shown[part] = _PARTS[part](look, document)
@@ -245,9 +247,22 @@ def span(call: Call) -> tuple[int, int] | None:
 
 
 def _look(call: Call) -> Lens:
-    look = lens(call)
-    look.memo.update(window=span(call), overflow=call.flag("overflow"), zone=zone_name(call.text("time_zone")))
+    look, user = lens(call), call.text("include_next_oncall_for_user")
+    if user is not None and call.state.get(DOCUMENTS["users"], user) is None:
+        raise unknown("users")
+    look.memo.update(
+        window=span(call), overflow=call.flag("overflow"), zone=zone_name(call.text("time_zone")), next=user
+    )
     return look
+
+
+def _next_turn(look: Lens, document: Document, user: str) -> dict[str, Any] | None:
+    """Return a user's present or next turn by a schedule within the next 92 days, ``None`` for none."""
+    schedule, now = _parsed(look, document), look.state.now
+    for segment in schedules.on_call(schedule, now, now + BEYOND):
+        if segment.people == (user,):
+            return entry(look, whole(schedule, segment, now, now + BEYOND), document)
+    return None
 
 
 def _read(call: Call) -> Any:

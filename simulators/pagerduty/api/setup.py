@@ -45,6 +45,9 @@ def _prepare_policy(call: Call, body: dict[str, Any], old: Document | None) -> d
     known = {entry.get("id") for entry in (old.body.get("escalation_rules") or () if old else ())}
     most, rules = call.knobs.targets_per_rule, []
     for entry in body["escalation_rules"]:
+        strategy = (entry.get("escalation_rule_assignment_strategy") or {}).get("type")
+        if strategy == "round_robin" and "round_robin" in call.knobs.missing_abilities:
+            raise refuse(Code.ACCESS_DENIED)
         if len(entry["targets"]) > most:
             raise invalid(f"Escalation rules base May have at most {most} escalation targets")
         rules.append(
@@ -132,8 +135,11 @@ def _check_grouping(parameters: Mapping[str, Any] | None) -> None:
         name, allowed = _GROUPING[kind]
         if config.get(name) is not None and config[name] not in allowed:
             raise invalid(f"{label(name)} is invalid")
-    if kind == "content_based" and (config.get("aggregate") not in ("all", "any") or not config.get("fields")):
-        raise invalid("Config is invalid")
+    if kind == "content_based":
+        if config.get("aggregate") not in ("all", "any") or not config.get("fields"):
+            raise invalid("Config is invalid")
+        if config.get("time_window") not in (None, 86_400, *range(300, 3601)):
+            raise invalid("Time window is invalid")
 
 
 def _close_service(call: Call, service: Document) -> None:

@@ -190,8 +190,8 @@ def _rule(lens: Lens, entry: Mapping[str, Any]) -> dict[str, Any]:
         "escalation_delay_in_minutes": entry.get("escalation_delay_in_minutes", 30),
         "targets": [lens.ref(target_kind(target), target["id"], "targets") for target in entry.get("targets") or ()],
     }
-    strategy = entry.get("escalation_rule_assignment_strategy")
-    if strategy or "escalation_rule_assignment_strategies" in lens.include:
+    if "escalation_rule_assignment_strategies" in lens.include:
+        strategy = entry.get("escalation_rule_assignment_strategy")
         shown["escalation_rule_assignment_strategy"] = thaw(strategy) or {"type": "assign_to_everyone"}
     return shown
 

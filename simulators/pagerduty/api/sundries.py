@@ -119,11 +119,37 @@ def _enable_extension(call: Call) -> Any:
 
 #: Below these paths whatever is not served answers 402.
 OUTSIDE_THE_PLAN = (
-    "/alert_grouping_settings", "/analytics", "/automation_actions", "/event_orchestrations", "/incident_workflows",
+    "/alert_grouping_settings", "/analytics", "/automation_actions", "/enrichment", "/event_orchestrations",
+    "/incident_workflows", "/ip_allow_lists", "/oauth_delegations", "/session_configurations",
     "/incidents/custom_fields", "/incidents/types", "/paused_incident_reports", "/recommendations", "/rulesets",
     "/services/custom_fields", "/sre_agent", "/standards", "/status_dashboards", "/status_pages", "/templates",
     "/webhook_subscriptions/oauth_clients", "/workflows",
 )  # fmt: skip
+#: Paths below something that is modelled -> methods that answer 402.
+BEYOND: Mapping[str, tuple[str, ...]] = {
+    "/business_services/{id}/account_subscription": ("POST", "DELETE"),
+    "/business_services/{id}/subscribers": ("GET", "POST"),
+    "/business_services/{id}/supporting_services/impacts": ("GET",),
+    "/business_services/{id}/unsubscribe": ("POST",),
+    "/incidents/{id}/business_services/impacts": ("GET",),
+    "/incidents/{id}/business_services/{business_service_id}/impacts": ("PUT",),
+    "/incidents/{id}/custom_fields/values": ("PUT",),
+    "/services/{id}/custom_fields/values": ("GET", "PUT"),
+    "/services/{id}/enablements": ("GET",),
+    "/services/{id}/enablements/{feature_name}": ("PUT",),
+    "/services/{id}/rules": ("GET", "POST"),
+    "/services/{id}/rules/convert": ("POST",),
+    "/services/{id}/rules/{rule_id}": ("GET", "PUT", "DELETE"),
+    "/teams/{id}/notification_subscriptions": ("GET", "POST"),
+    "/teams/{id}/notification_subscriptions/unsubscribe": ("POST",),
+    "/users/{id}/notification_subscriptions": ("GET", "POST"),
+    "/users/{id}/notification_subscriptions/unsubscribe": ("POST",),
+    "/users/{id}/oauth_delegations": ("GET",),
+    "/users/{id}/oauth_delegations/{delegation_id}": ("GET",),
+    "/users/{id}/regenerate_private_url_key": ("POST",),
+    "/users/{id}/sessions": ("GET", "DELETE"),
+    "/users/{id}/sessions/{type}/{session_id}": ("GET", "DELETE"),
+}
 #: Path -> (wrapper key, paging).
 EMPTY: Mapping[str, tuple[str, str]] = {
     "/alert_grouping_settings": ("alert_grouping_settings", ""),
@@ -147,6 +173,16 @@ EMPTY: Mapping[str, tuple[str, str]] = {
 
 def _none(call: Call) -> Listing:
     return Listing((), lambda row: row)
+
+
+def _beyond(call: Call) -> Any:
+    raise refuse(Code.MISSING_ABILITY)
+
+
+def _outside(path: str, method: str) -> Operation:
+    owner, _, rest = path.strip("/").partition("/{id}/")
+    title = f"{rest.rpartition('/')[2].strip('{}').replace('_', ' ')}, which this plan does not include"
+    return Operation(method, path, _beyond, needs=((owner, "id"),), also=(402,), summary=f"{method.title()} {title}")
 
 
 def _empty(path: str, wrapper: str, paging: str) -> Operation:
@@ -174,5 +210,6 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("POST", "/extensions/{id}/enable", _enable_extension, wrapper="extension", needs=(("extensions", "id"),),
               summary="Enable an extension"),
+    *(_outside(path, method) for path, methods in BEYOND.items() for method in methods),
     *(_empty(path, wrapper, paging) for path, (wrapper, paging) in EMPTY.items()),
 )  # fmt: skip
