@@ -13,7 +13,7 @@ from typing import Any
 from simulators.engine import ids
 from simulators.engine.draft import Draft
 from simulators.engine.resources import Document, freeze, thaw
-from simulators.thousandeyes import commands, documents
+from simulators.thousandeyes import agent_alerts, commands, documents
 from simulators.thousandeyes.model import AGENTS, TESTS, Agent
 
 MEMBER_ID = ids.decimal(55974)
@@ -28,6 +28,7 @@ def update(draft: Draft, agent_id: str, settings: Mapping[str, Any], **changes: 
         if aid not in changed.aids:
             set_tests(draft, agent_id, (), aid=aid)
     draft.record("agent.updated", agent_id, agent=changed.name, fields=sorted([*settings, *changes]))
+    agent_alerts.review(draft)
     return changed
 
 
@@ -38,6 +39,7 @@ def remove(draft: Draft, agent_id: str) -> None:
         set_tests(draft, agent_id, (), aid=aid)
     draft.delete(AGENTS, agent_id)
     draft.record("agent.removed", agent_id, agent=agent.name)
+    agent_alerts.review(draft)
 
 
 def set_tests(draft: Draft, agent_id: str, tests: Iterable[str], *, aid: str) -> None:

@@ -87,7 +87,6 @@ AGENT_RULES = (
     ("Default Agent Offline Notification", "((lastContact >= 30 min))"),
     ("Default Agent Clock Offset Notification", "((clockOffset >= 60 s))"),
 )
-FIRST_AGENT_RULE = 281474976710801
 
 #: Permission id, name, label, and whether it is one of management.
 PERMISSIONS = (
@@ -132,3 +131,5 @@ MONITORS = (
     ("Tokyo-2", "JP", "Example Backbone (AS 64498)"),
 )
 FIRST_MONITOR = 62
+#: The networks monitors and cloud agents sit in.
+PROVIDERS = tuple(dict.fromkeys(network for _, _, network in MONITORS))

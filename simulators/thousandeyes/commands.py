@@ -12,7 +12,16 @@ from typing import Any
 from simulators.engine import ids
 from simulators.engine.draft import KNOBS, Draft, KnobsRow
 from simulators.engine.resources import Document, freeze
-from simulators.thousandeyes import catalogue, conditions, documents, expression, forecast, suppression, units
+from simulators.thousandeyes import (
+    agent_alerts,
+    catalogue,
+    conditions,
+    documents,
+    expression,
+    forecast,
+    suppression,
+    units,
+)
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -65,7 +74,8 @@ def open_account(
 ) -> None:
     """Make an account group with one user who may do everything, one API token, and all of the catalogue."""
     for place, (city, country, latitude, longitude) in enumerate(catalogue.CITIES):
-        agent = Agent(str(place + 3), city, country, city, (f"192.0.2.{place + 3}",), "", latitude, longitude)
+        network = catalogue.PROVIDERS[place % len(catalogue.PROVIDERS)]
+        agent = Agent(str(place + 3), city, country, city, (f"192.0.2.{place + 3}",), network, latitude, longitude)
         draft.put(AGENTS, agent)
     for role_id, role, permissions in catalogue.ROLES:
         body = freeze({"name": role, "isBuiltin": True, "permissions": list(permissions)})
@@ -78,7 +88,8 @@ def open_account(
 
 
 def add_default_rules(draft: Draft, aid: str) -> None:
-    """Give an account group the default alert rules of the vendor."""
+    """Give an account group the default alert rules and agent notification rules of the vendor."""
+    agent_alerts.add_default_rules(draft, aid)
     for alert_type, name, text, sources, rounds in catalogue.DEFAULT_RULES:
         share = sources.endswith("%")
         rule = AlertRule(
@@ -107,6 +118,7 @@ def add_agent(
                   kind="enterprise", aids=aids, created=draft.now, body=body)  # fmt: skip
     draft.put(AGENTS, agent)
     draft.record("agent.added", agent.id, agent=name)
+    agent_alerts.review_agent(draft, agent)
     return agent
 
 
@@ -285,6 +297,7 @@ def add_condition(
     number = draft.fresh(CONDITION_ID, "te.condition")
     condition = Condition(number, kind, test, begin, until, agents, amount, **how)
     units.change_conditions(draft, condition, lambda: draft.put(CONDITIONS, condition), since=begin)
+    agent_alerts.review(draft, condition)
     seen_by = conditions.seen_by(condition)
     draft.record(
         "condition.added",
@@ -311,6 +324,7 @@ def end_condition(draft: Draft, condition_id: str) -> None:
         return
     ended = replace(condition, until=draft.now)
     units.change_conditions(draft, condition, lambda: draft.put(CONDITIONS, ended), since=draft.now)
+    agent_alerts.review(draft, ended)
     draft.record("condition.ended", condition.id, trouble=condition.kind.value, test=condition.test)
 
 

@@ -12,7 +12,7 @@ from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
 from simulators.engine.world import World
-from simulators.thousandeyes import mails, notifiers, saved_events, silences, units
+from simulators.thousandeyes import agent_alerts, mails, notifiers, saved_events, silences, units
 from simulators.thousandeyes.connecting import ATTEMPTS
 from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, OWNER, TABLES, TESTS
 
@@ -28,6 +28,7 @@ class ThousandEyes:
         silences.SILENCE_ENDS: silences.on_end,
         notifiers.RETRY: notifiers.on_retry,
         mails.MAIL: mails.on_due,
+        agent_alerts.LOOK: agent_alerts.on_look,
         saved_events.SNAPSHOT_EXPIRES: saved_events.on_expiry,
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulators.engine.draft import View
-from simulators.thousandeyes.model import Alert, Integration, Location
+from simulators.thousandeyes.model import AGENTS, Alert, Integration, Location
 from simulators.thousandeyes.telling import Story, permalink, story
 
 API_V4 = "https://api.thousandeyes.com/v4"
@@ -41,6 +41,8 @@ def webhook_test(now: int) -> dict[str, Any]:
 def webhook_payload(view: View, alert: Alert, integration: Integration, event: str, event_id: str) -> dict[str, Any]:
     """Return the body of a classic webhook (ThousandEyes: webhook notification format)."""
     told = story(view, alert)
+    if alert.alert_type == "agent":
+        return _agent_payload(view, told, integration, event, event_id)
     body: dict[str, Any] = {
         "severity": alert.severity.title(),
         "dateStartZoned": told.zoned(alert.start),
@@ -69,6 +71,32 @@ def webhook_payload(view: View, alert: Alert, integration: Integration, event: s
         body["dateEndZoned"] = told.zoned(alert.end)
     body.update(integration.static)
     return {"eventId": event_id, "alert": body, "eventType": event}
+
+
+def _agent_payload(view: View, told: Story, integration: Integration, event: str, event_id: str) -> dict[str, Any]:
+    """Return the body of an alert about an agent: its own fields instead of a test's, twice over."""
+    alert = told.alert
+    place = alert.locations[0].agent
+    agent = view.get(AGENTS, place)
+    body: dict[str, Any] = {
+        "severity": alert.severity.title(),
+        "dateStartZoned": told.zoned(alert.start),
+        "agentId": integer(place),
+        "ipAddress": alert.part,
+        "agentName": alert.test_name,
+        "ruleExpression": told.rule,
+        "type": told.type_name,
+        "ruleAid": integer(alert.aid),
+        "hostname": alert.test_name if agent is None else agent.body.get("hostname", agent.name),
+        "dateStart": told.plain(alert.start),
+        "ruleName": alert.rule_name,
+        "alertId": integer(alert.id),
+        "ruleId": integer(alert.rule),
+    }
+    if alert.end is not None:
+        body |= {"dateEnd": told.plain(alert.end), "dateEndZoned": told.zoned(alert.end)}
+    body.update(integration.static)
+    return {"eventId": event_id, "alert": body, "eventType": event, "agentAlert": body}
 
 
 _PLACES = {"bgp": "monitors"}

@@ -17,6 +17,7 @@ from simulators.engine.web import answer, vendor_app, world
 from simulators.thousandeyes import control
 from simulators.thousandeyes.api import (
     administration,
+    agentrules,
     agents,
     alerts,
     audit,
@@ -45,8 +46,8 @@ COLLECTIONS: tuple[Collection[Any], ...] = (
     ALERT_RULES,
     WINDOWS,
     agents.AGENT_ROWS,
-    agents.NOTIFICATION_RULES,
-    agents.PROXIES,
+    agentrules.NOTIFICATION_RULES,
+    agentrules.PROXIES,
     INTERFACE_GROUPS,
     *administration.COLLECTIONS,
     integrations.CONNECTORS,
@@ -54,7 +55,7 @@ COLLECTIONS: tuple[Collection[Any], ...] = (
     tags.TAGS,
     *LABELS,
 )
-ROOMS = (tests, runs, alerts, results, agents, administration, audit, integrations, tags, oauth)
+ROOMS = (tests, runs, alerts, results, agentrules, agents, administration, audit, integrations, tags, oauth)
 
 
 def application() -> Flask:
@@ -64,6 +65,7 @@ def application() -> Flask:
     app.register_blueprint(engine_control.blueprint())
     app.register_blueprint(control.blueprint(COLLECTIONS))
     app.register_blueprint(oauth.control())
+    app.register_blueprint(agentrules.control())
     plain = Blueprint("plain", __name__)
     plain_ones: tuple[Collection[Any], ...] = (ALERT_RULES, WINDOWS, INTERFACE_GROUPS, *LABELS)
     for collection in plain_ones:

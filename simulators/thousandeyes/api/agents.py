@@ -13,13 +13,14 @@ from flask import Blueprint, Response
 
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
-from simulators.engine.resources import Document, thaw
+from simulators.engine.resources import Document
 from simulators.engine.web import transact, world
-from simulators.thousandeyes import agents, catalogue, conditions, documents
+from simulators.thousandeyes import agent_alerts, agents, conditions, documents
 from simulators.thousandeyes.api import shapes
+from simulators.thousandeyes.api.agentrules import brief_rule, rules_of
 from simulators.thousandeyes.api.collection import Collection, Expand, Shown, mount
 from simulators.thousandeyes.api.paging import window_of
-from simulators.thousandeyes.api.resources import AGENT, AGENT_NOTIFICATION_RULE, AGENT_PROXY, readable
+from simulators.thousandeyes.api.resources import AGENT
 from simulators.thousandeyes.api.rest import (
     BASE,
     Caller,
@@ -38,7 +39,6 @@ from simulators.thousandeyes.api.tags import tags_of
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
-    CONDITIONS,
     TESTS,
     Agent,
     Condition,
@@ -78,7 +78,7 @@ def _labels(view: View, caller: Caller, agent: Agent) -> list[Document]:
 def _enterprise(view: View, agent: Agent) -> Shown:
     """Return what enterprise agents have and cloud agents have not."""
     groups = [group for aid in agent.aids if (group := view.get(ACCOUNT_GROUPS, aid)) is not None]
-    away = [row for row in _afflictions(view, agent, Trouble.OFFLINE) if conditions.in_force(row, view.now)]
+    away = [row for row in agent_alerts.afflictions(view, agent, Trouble.OFFLINE) if conditions.in_force(row, view.now)]
     state = "offline" if away else "online"
     return {
         "agentState": state if agent.enabled else "disabled",
@@ -93,12 +93,6 @@ def _enterprise(view: View, agent: Agent) -> Shown:
         "errorDetails": [],
         "accountGroups": [shapes.group_name(group) for group in groups],
     } | ({"targetForTests": agent.body["targetForTests"]} if agent.body.get("targetForTests") else {})
-
-
-def _afflictions(view: View, agent: Agent, kind: Trouble) -> list[Condition]:
-    """Return what is wrong with an agent as a whole, of one kind."""
-    found = view.find(CONDITIONS, "test", "*")
-    return [row for row in found if row.kind is kind and conditions.concerns(row, agent.id, agent)]
 
 
 def _tests(view: View, caller: Caller, agent: Agent) -> list[Test]:
@@ -124,31 +118,15 @@ _PARTS: Mapping[str, Callable[[View, Caller, Agent], Shown]] = {
     "test-ids": lambda view, caller, agent: {"testIds": [int(test.id) for test in _tests(view, caller, agent)]},
     "cluster-member": _members,
     "notification-rule": lambda view, caller, agent: (
-        {} if agent.kind == "cloud" else {"notificationRules": [{"agentAlertRules": notification_rules()}]}
+        {}
+        if agent.kind == "cloud"
+        else {
+            "notificationRules": [
+                {"agentAlertRules": [brief_rule(view, caller, row, ()) for row in rules_of(view, caller)]}
+            ]
+        }
     ),
 }
-
-
-def notification_rules() -> list[Shown]:
-    """Return the agent notification rules every account has, in short."""
-    return [
-        {
-            "ruleId": str(catalogue.FIRST_AGENT_RULE + place),
-            "ruleName": name,
-            "expression": expression,
-            "notifyOnClear": True,
-            "isDefault": True,
-        }
-        for place, (name, expression) in enumerate(catalogue.AGENT_RULES)
-    ]
-
-
-def _rule_detail(view: View, caller: Caller, rule: Shown, expand: Expand) -> Shown:
-    covered = [shapes.simple_agent(agent) for agent in view.all(AGENTS) if caller.aid in agent.aids]
-    notifications = {"email": {"recipients": [caller.user.email], "message": ""}, "thirdParty": [], "webhook": []}
-    return hal(
-        rule | {"notifications": notifications, "agents": covered}, f"{AGENT_NOTIFICATION_RULE.path}/{rule['ruleId']}"
-    )
 
 
 # -- which agents ------------------------------------------------------------------------------------------------------
@@ -283,7 +261,7 @@ def _local_problems() -> Response:
         (condition, agent)
         for agent in view.all(AGENTS)
         if shapes.can_use(agent, asking)
-        for condition in _afflictions(view, agent, Trouble.LOCAL)
+        for condition in agent_alerts.afflictions(view, agent, Trouble.LOCAL)
         if condition.since <= until and (condition.until is None or condition.until > since)
     ]
     found.sort(key=lambda pair: -pair[0].since)
@@ -322,42 +300,10 @@ AGENT_ROWS: Collection[Agent] = Collection(
 )
 
 
-NOTIFICATION_RULES: Collection[Shown] = Collection(
-    resource=AGENT_NOTIFICATION_RULE,
-    key="notificationRuleId",
-    rows=lambda view, caller: notification_rules(),
-    find=lambda view, caller, id: next((rule for rule in notification_rules() if rule["ruleId"] == id), None),
-    show=_rule_detail,
-    path=lambda rule: f"{AGENT_NOTIFICATION_RULE.path}/{rule['ruleId']}",
-    brief=lambda view, caller, rule, expand: rule,
-    permissions=(VIEW, EDIT),
-)
-
-
-def _proxy(view: View, caller: Caller, proxy: Document, expand: Expand) -> Shown:
-    body = readable(AGENT_PROXY, thaw(proxy.body))
-    if "password" in body:
-        body["password"] = shapes.MASK
-    return {"proxyId": proxy.id, "aid": proxy.parent, **body, "lastModified": iso(proxy.updated)}
-
-
-PROXIES: Collection[Document] = Collection(
-    resource=AGENT_PROXY,
-    key="proxyId",
-    rows=lambda view, caller: documents.all_of(view, "proxy", caller.aid),
-    find=lambda view, caller, id: documents.find(view, "proxy", caller.aid, id),
-    show=_proxy,
-    path=lambda proxy: AGENT_PROXY.path,
-    permissions=(VIEW, EDIT),
-)
-
-
 def blueprint() -> Blueprint:
     """Return the routes of agents."""
     routes = Blueprint("agents", __name__)
     mount(routes, AGENT_ROWS)
-    mount(routes, NOTIFICATION_RULES)
-    mount(routes, PROXIES)
     changes: Mapping[str, Callable[[list[str], list[str]], list[str]]] = {
         "assign": lambda present, named: list(dict.fromkeys([*present, *named])),
         "override": lambda present, named: named,

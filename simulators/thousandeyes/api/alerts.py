@@ -61,6 +61,9 @@ def _base(alert: Alert, view: View) -> dict[str, Any]:
 
 
 def _linked(document: dict[str, Any], alert: Alert) -> dict[str, Any]:
+    if not alert.test:
+        rule = link(f"/agents/notification-rules/{alert.rule}")
+        return hal(document, _path(alert), rule=rule, appLink=telling.permalink(alert))
     return hal(
         document,
         _path(alert),
@@ -70,9 +73,19 @@ def _linked(document: dict[str, Any], alert: Alert) -> dict[str, Any]:
     )
 
 
+def _data_links(alert: Alert) -> list[dict[str, str]]:
+    """Return the deprecated links: to the test and its data, or to the agent."""
+    if not alert.test:
+        return [{"rel": "related", "href": link(f"/agents/{alert.locations[0].agent}")}]
+    layer = layers.LAYERS[alert.test_type].results or layers.NETWORK_LAYERS
+    return [
+        {"rel": "related", "href": link(f"/tests/{alert.test}")},
+        {"rel": "data", "href": link(f"/test-results/{alert.test}/{layer[0]}")},
+    ]
+
+
 def list_item(alert: Alert, view: View) -> dict[str, Any]:
     """Return an alert as the list shows it, deprecated fields included."""
-    layer = layers.LAYERS[alert.test_type].results or layers.NETWORK_LAYERS
     old: dict[str, Any] = {
         "alertId": alert.id,
         "ruleId": int(alert.rule),
@@ -80,10 +93,7 @@ def list_item(alert: Alert, view: View) -> dict[str, Any]:
         "severity": alert.severity.upper(),
         "dateStart": legacy(alert.start),
         "permalink": telling.permalink(alert),
-        "apiLinks": [
-            {"rel": "related", "href": link(f"/tests/{alert.test}")},
-            {"rel": "data", "href": link(f"/test-results/{alert.test}/{layer[0]}")},
-        ],
+        "apiLinks": _data_links(alert),
     }
     if alert.end is not None:
         old["dateEnd"] = legacy(alert.end)
