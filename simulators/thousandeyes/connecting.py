@@ -61,11 +61,11 @@ def read(document: Any) -> tuple[list[native.Service], str]:
     The account's name is not needed and may be missing; more about a service than is known here does no harm. Raises
     :class:`Unreadable`.
     """
-    if isinstance(document, str):
-        try:
-            document = json.loads(document)
-        except ValueError as problem:
-            raise Unreadable(f"config is not JSON: {problem}") from None
+    try:
+        document = json.loads(document) if isinstance(document, str) else document
+        json.dumps(document, ensure_ascii=False).encode()  # half a character can be written in JSON, and nowhere else
+    except (ValueError, RecursionError) as problem:
+        raise Unreadable(f"config is not JSON: {problem}") from None
     keys = document.get("integration_keys") if isinstance(document, Mapping) else None
     if not isinstance(keys, list) or not all(isinstance(row, Mapping) for row in keys):
         raise Unreadable("config has no array of integration_keys")

@@ -202,6 +202,26 @@ def test_an_app_is_registered_and_changed_over_the_control_plane() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("http://tool.example.com:9000/back", 200),
+        ("http://tool.example.com:9000/back?x=1#y", 200),
+        ("https://tool.example.com/back", 400),
+        ("http://tool.example.com/back", 400),
+        ("http://tool.example.com:9000/back/", 400),
+        ("http://tool.example.com:9000@evil.example/back", 400),
+        ("http://tool.example.com.evil.example:9000/back", 400),
+    ],
+)
+def test_scheme_host_port_and_path_are_the_registered_ones(url: str, status: int) -> None:
+    """Only the query and the fragment are free."""
+    town = Town()
+    app = town.do(oauth.register, "Tool", ["http://tool.example.com:9000/back"])
+    asked = f"https://app.pagerduty.com/install/integration?app_id={app.id}&redirect_url={quote(url, safe='')}"
+    assert town.visitor().open(asked).status_code == status
+
+
+@pytest.mark.parametrize(
     ("path", "wish", "status"),
     [
         ("apps", {"name": "Tool"}, 400),

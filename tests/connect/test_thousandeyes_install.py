@@ -103,7 +103,11 @@ def test_services_without_a_good_key_fail() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    ["", "{", "[]", '"x"', "null", "7", {"integration_keys": {}}, {"integration_keys": [7]}, '{"integration_keys":'],
+    [
+        *("", "{", "[]", '"x"', "null", "7", "[" * 9999, "9" * 5000),
+        *({"integration_keys": {}}, {"integration_keys": [7]}),
+        {"integration_keys": [{"integration_key": KEYS[0], "name": "\ud800", "id": "P1", "type": "service"}]},
+    ],
 )
 def test_an_answer_that_cannot_be_read_makes_nothing(document: Any) -> None:
     """The page says that, and why."""

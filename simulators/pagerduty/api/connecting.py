@@ -17,6 +17,7 @@ from simulators.engine.browsers import absolute, address, place
 from simulators.engine.draft import Draft, View
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document, check
+from simulators.engine.web import world
 from simulators.pagerduty import connect, oauth
 from simulators.pagerduty.api import crud, setup
 from simulators.pagerduty.api.call import Call
@@ -34,13 +35,14 @@ INSTALL, CLASSIC = "/install/integration", "/connect"
 
 
 def registered(app: App) -> list[str]:
-    """Return where an app's browsers may be sent: what it registered, and where this world serves those hosts."""
+    """Return where an app's browsers may be sent: where this world serves the hosts it registered, and those URLs."""
     served = []
     for url in app.redirects:
         parts = urlsplit(url)
-        base = urlsplit(address(parts.hostname or ""))
-        served.append(parts._replace(scheme=base.scheme, netloc=base.netloc).geturl())
-    return [*app.redirects, *served]
+        if parts.hostname in world().addresses:
+            base = urlsplit(address(parts.hostname))
+            served.append(parts._replace(scheme=base.scheme, netloc=base.netloc).geturl())
+    return [*served, *app.redirects]
 
 
 def may_return(app: App, url: str) -> bool:
