@@ -31,6 +31,11 @@ from simulators.pagerduty.model import (
 ROTA_EDITED = "rota_edited"
 #: Kinds of documents that say who is on call.
 ROTAS = ("schedules", "overrides", "schedule_events", "custom_shifts", "override_shifts")
+#: A timer, due at once, by which notices of on-call duty are planned anew.
+DUTIES_EDITED = "duties_edited"
+HANDOFF_RULES = DOCUMENTS["oncall_handoff_notification_rules"]
+#: Kinds of documents that, beside :data:`ROTAS`, say who hears of on-call duty.
+DUTIES = ("oncall_handoff_notification_rules", "contact_methods", "escalation_policies", "services")
 
 _SINGULAR = {
     "escalation_policies": "escalation_policy",
@@ -42,6 +47,8 @@ _SINGULAR = {
 _NESTED = (
     ("users", "contact_methods", "contact_methods"),
     ("users", "notification_rules", "notification_rules"),
+    ("users", "oncall_handoff_notification_rules", "oncall_handoff_notification_rules"),
+    ("users", "status_update_notification_rules", "status_update_notification_rules"),
     ("services", "integrations", "integrations"),
     ("schedules", "overrides", "overrides"),
     ("v3_schedules", "rotations", "rotations"),
@@ -106,6 +113,7 @@ def load(draft: Draft, account: Mapping[str, Any]) -> None:
             join(draft, team["id"], member["user"]["id"], member.get("role") or "manager")
     for entry in account.get("api_keys") or ():
         add_key(draft, entry)
+    duties_edited(draft)
 
 
 def join(draft: Draft, team: str, user: str, role: str) -> None:
@@ -136,6 +144,8 @@ def put(draft: Draft, kind: str, body: Mapping[str, Any], parent: str = "") -> D
     draft.put(DOCUMENTS[kind], document)
     if kind in ROTAS:
         rota_edited(draft)
+    elif kind in DUTIES:
+        duties_edited(draft)
     return document
 
 
@@ -143,6 +153,13 @@ def rota_edited(draft: Draft) -> None:
     """Let open incidents follow an edited schedule, where the knob ``handoff_at_turn`` makes them."""
     if draft.knobs(Knobs).handoff_at_turn:
         draft.schedule(draft.now, OWNER, ROTA_EDITED, "")
+    duties_edited(draft)
+
+
+def duties_edited(draft: Draft) -> None:
+    """Let notices of on-call duty follow an edit, where anybody has asked for any."""
+    if draft.count(HANDOFF_RULES):
+        draft.schedule(draft.now, OWNER, DUTIES_EDITED, "")
 
 
 class Account:

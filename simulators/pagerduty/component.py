@@ -19,11 +19,12 @@ from simulators.pagerduty import (
     incidents,
     intake,
     notify,
+    oncall_notices,
     responders,
     webhooks,
     webhooks_delivery,
 )
-from simulators.pagerduty.account import ROTA_EDITED, Account, name
+from simulators.pagerduty.account import DUTIES_EDITED, ROTA_EDITED, Account, name
 from simulators.pagerduty.model import INCIDENTS, OWNER, TABLES, Knobs, Purpose
 
 _HANDLERS = {
@@ -37,6 +38,8 @@ _HANDLERS = {
     incidents.HAND_OFF: handoff.on_timer,
     responders.WALK: responders.on_timer,
     ROTA_EDITED: handoff.on_timer,
+    DUTIES_EDITED: oncall_notices.on_timer,
+    oncall_notices.TIMER: oncall_notices.on_timer,
     intake.UNPAUSE: intake.on_timer,
     calls.TIMER: calls.on_timer,
     carriers.TIMER: carriers.on_timer,

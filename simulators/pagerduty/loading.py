@@ -78,7 +78,8 @@ def _each(entries: Any, name: str, check: Callable[[Mapping[str, Any]], Iterable
 def _user(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _zone(body)
     yield from _each(body.get("contact_methods"), "contact_methods", _method)
-    yield from _each(body.get("notification_rules"), "notification_rules", _rule)
+    for kind in ("notification_rules", "oncall_handoff_notification_rules", "status_update_notification_rules"):
+        yield from _each(body.get(kind), kind, _rule)
     yield from _each(body.get("teams"), "teams", _named)
 
 
@@ -97,8 +98,9 @@ def _rule(body: Mapping[str, Any]) -> Iterator[str]:
     if str(body.get("type", "")).endswith("_reference"):
         return
     yield from _reference(body, "contact_method")
-    if not isinstance(body.get("start_delay_in_minutes", 0), int):
-        yield "start_delay_in_minutes must be a whole number"
+    for name in ("start_delay_in_minutes", "notify_advance_in_minutes"):
+        if not isinstance(body.get(name) or 0, int):
+            yield f"{name} must be a whole number"
 
 
 def _policy(body: Mapping[str, Any]) -> Iterator[str]:
@@ -214,6 +216,8 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "users": _user,
     "contact_methods": _method,
     "notification_rules": _rule,
+    "oncall_handoff_notification_rules": _rule,
+    "status_update_notification_rules": _rule,
     "escalation_policies": _policy,
     "schedules": _schedule,
     "overrides": _override,

@@ -248,11 +248,12 @@ def status_update(
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A person going on (``begins``) or off call at ``at``: on a level of a policy, by a schedule."""
+    """A person going on (``begins``) or off call at ``at``: on a level of a policy, by a schedule of a plural kind."""
 
     user: str
     policy: str
     level: int
+    kind: str
     schedule: str
     at: int
     begins: bool
@@ -262,12 +263,12 @@ def handoff(account: AnyAccount, knobs: Knobs, duty: Duty, channel: Channel, now
     """Return how somebody learns that they go on or off call; ``now`` is when they are told."""
     person = name(account, "users", duty.user)
     policy = name(account, "escalation_policies", duty.policy)
-    place = f"Level {duty.level} - {name(account, 'schedules', duty.schedule)}"
+    place = f"Level {duty.level} - {name(account, duty.kind, duty.schedule)}"
     way = "on" if duty.begins else "off"
     when = instants.iso(duty.at)
     if channel is Channel.PUSH:
         verb = "Went" if duty.at <= now else "Going"
-        return Text(f"{verb} {way} call {'on' if duty.begins else 'at'} {when}: {policy} ({place})")
+        return Text(f"{verb} {way} call on {when}: {policy} ({place})")
     subject = f"[PagerDuty] {person} is going {way} call for {policy} ({place})"
     link = f"https://{knobs.subdomain}.pagerduty.com/schedules/{duty.schedule}"
     plain = f"{person} is going {way} call for {policy} ({place}) at {when}.\n\nSchedule: {link}\n"

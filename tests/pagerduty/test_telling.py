@@ -129,6 +129,14 @@ def test_a_request_for_help_is_answered_once_on_any_channel(duty: Duty, channel:
     assert (duty.incident.status, duty.incident.turn) == (before.status, before.turn)
 
 
+def test_the_links_of_a_mail_that_asks_for_help_work(duty: Duty) -> None:
+    """Following one accepts; the other one is of no use then."""
+    links = re.findall(r'href="([^"]*/(?:accept|decline)[^"]*)"', _ask(duty)[Channel.EMAIL].html)
+    answers = [duty.world.client.get(link) for link in links]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert "You accepted to help with this incident." in answers[0].text
+
+
 def test_an_incident_and_a_request_about_it_have_codes_of_their_own(duty: Duty) -> None:
     """Alice, who is assigned, is asked as well: 4 acknowledges, 14 accepts."""
     duty.do(notify.ask, duty.incident, ALICE.id, request=REQUEST, requester=BOB.id)

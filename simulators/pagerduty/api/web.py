@@ -41,9 +41,13 @@ from simulators.pagerduty.model import (
 )
 
 Row = tuple[str, str, str]
-#: Acts an e-mail offers.
-ACTS = ("acknowledge", "resolve")
-_DONE = {"acknowledge": "acknowledged", "resolve": "resolved"}
+#: Acts an e-mail offers, and what was done then.
+_DONE = {
+    "acknowledge": "acknowledged",
+    "resolve": "resolved",
+    "accept": "accepted to help with",
+    "decline": "declined to help with",
+}
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -213,7 +217,7 @@ def show_incident(row: Incident, note: str = "", status: int = 200) -> Response:
 def follow(row: Incident, act: str) -> Response:
     """Do what a link of an e-mail says, as the person the e-mail went to, and show the incident."""
     message = world().view.get(MESSAGES, flask_request.args.get("message", ""))
-    if act not in ACTS or message is None or message.incident != row.id:
+    if act not in _DONE or message is None or message.incident != row.id:
         raise PageDialect().not_found()
     reply = transact(devices.email_action, message.id, act)
     fresh = _incident(row.id)
