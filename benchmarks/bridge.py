@@ -296,8 +296,8 @@ def kills(count: int) -> Iterator[Figure]:
         folder, sink = Path(name), Sink()
         for turn in range(count):
             with served(folder, sink.url) as (running, port):
-                # The instant differs from kill to kill, between a first request under way and a hundred stored.
-                threading.Timer(0.02 + 0.013 * (turn % 17), running.send_signal, [signal.SIGKILL]).start()
+                # The instant differs from kill to kill, between a first request under way and hundreds stored.
+                threading.Timer(0.05 + 0.037 * (turn % 17), running.send_signal, [signal.SIGKILL]).start()
                 found = drive(port, sending(f"k{turn}"), connections=8, seconds=30)
             assert found.broken, "it was not killed"
             acknowledged |= {f"k{turn}-{number}" for number in found.accepted}
