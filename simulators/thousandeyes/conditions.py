@@ -104,7 +104,13 @@ def concerns(condition: Condition, location: str, place: Place | None, part: str
         return False
     if place.country in condition.regions or place.location in condition.regions:
         return True
-    return any(name in place.network for name in condition.providers)
+    network = _folded(place.network)
+    return any(_folded(name) in network for name in condition.providers)
+
+
+def _folded(provider: str) -> str:
+    """Return a provider's name as it is compared: ``AS 64500`` and ``as64500`` are the same."""
+    return "".join(provider.split()).casefold()
 
 
 def seen_by(condition: Condition) -> str:

@@ -162,13 +162,13 @@ def test_a_region_a_provider_and_an_agent_name_who_sees_a_condition() -> None:
     here = Rounds(5)
     here.rule()
     here.world.transact(lambda draft: draft.put(AGENTS, _with_network(draft.need(AGENTS, here.agents[3]))))
-    here.wrong(Trouble.STATUS, 503, here.agents[0], regions=("GB", "Oslo"), providers=("AS 64500",))
+    here.wrong(Trouble.STATUS, 503, here.agents[0], regions=("GB", "Oslo"), providers=("AS 64507",))
     here.play(".")
     assert here.listed() == LETTERS[:4]
 
 
 def _with_network(agent: Agent) -> Agent:
-    return replace(agent, network="Example Sul (AS 64500)")
+    return replace(agent, network="Example Sul (AS 64507)")
 
 
 # -- knobs and windows -------------------------------------------------------------------------------------------------

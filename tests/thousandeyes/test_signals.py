@@ -244,7 +244,7 @@ def test_troubles_compose() -> None:
         trouble(Trouble.SLOW, 300),
         trouble(Trouble.LATENCY, 50),
     ]
-    assert signals.sample(probe("end-to-end-server"), NOON, both)["loss"] == 30_000
+    assert signals.sample(probe("end-to-end-server"), NOON, both)["loss"] == 28_000
     one = signals.sample(probe(), NOON, both[:3])["waitTime"]
     assert signals.sample(probe(), NOON, both)["waitTime"] == one + 50_000
 
