@@ -185,11 +185,21 @@ def _outside(path: str, method: str) -> Operation:
     return Operation(method, path, _beyond, needs=((owner, "id"),), also=(402,), summary=f"{method.title()} {title}")
 
 
+#: Parameters of empty lists: taken, and nothing is left to choose from.
+_QUERIES = {
+    "/alert_grouping_settings": ("after", "before", "service_ids[]"),
+    "/event_orchestrations": ("sort_by",),
+}
+
+
 def _empty(path: str, wrapper: str, paging: str) -> Operation:
     owner = path.split("/")[1]
     needs = ((owner, "id"),) if "{id}" in path else ()
     title = wrapper.replace("_", " ")
-    return Operation("GET", path, _none, wrapper=wrapper, paging=paging, needs=needs, summary=f"List {title}")
+    query = _QUERIES.get(path, ())
+    return Operation(
+        "GET", path, _none, wrapper=wrapper, paging=paging, needs=needs, query=query, summary=f"List {title}"
+    )
 
 
 _TAG_ENTRY = (Field("type"), Field("id"), Field("label", max_length=191))
