@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge import custom, messages, translate
 from bridge.errors import Unreadable
 from bridge.messages import InboundMessage, Kind
+from contracts import catalogue
 
 PAYLOADS = Path(__file__).parent / "payloads"
 JSON = st.recursive(
@@ -62,6 +63,18 @@ SHAPES: dict[str, tuple[Kind, str, str, str]] = {
         "119034777",
         "critical",
         "name does not resolve: intranet (https://intranet.example)",
+    ),
+    "2022-http-clear-est.json": (
+        Kind.CLEAR,
+        "119034777",
+        "critical",
+        "name does not resolve: intranet (https://intranet.example)",
+    ),
+    "2022-http-trigger-three-agents.json": (
+        Kind.TRIGGER,
+        "131200456",
+        "critical",
+        "slow answers: portal login (https://portal.example/login)",
     ),
     "2022-http-clear-four-agents.json": (
         Kind.CLEAR,
@@ -121,6 +134,12 @@ def test_every_shape_is_read(name: str) -> None:
 def test_every_stored_payload_is_expected() -> None:
     """No payload lies in the folder unread."""
     assert sorted(SHAPES) == sorted(path.name for path in PAYLOADS.iterdir())
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if not name.startswith("custom")])
+def test_every_classic_shape_keeps_the_contract_of_its_time(name: str) -> None:
+    """What receivers have to live with is written down, and each payload of the catalogue is within it."""
+    assert catalogue.flaws("thousandeyes-webhook", (PAYLOADS / name).read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("pair", [("2014-page-load", "clear"), ("2016-agent", "clear"), ("2021-http", "disabled")])
