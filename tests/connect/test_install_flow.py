@@ -337,6 +337,13 @@ def test_names_are_shown_as_text() -> None:
     assert "&lt;b onclick" in page
 
 
+def test_the_accounts_own_host_has_the_install_page_too() -> None:
+    """Beside the pages that links lead to, with a login of its own."""
+    visitor = at_the_page(Town(), (INSTALL + quote(BACK, safe="")).replace("//app.", "//example."))
+    visitor.fill(BACK, form="service", service=[SHOP], action="connect")
+    assert [entry["id"] for entry in config(visitor)["integration_keys"]] == [SHOP]
+
+
 # -- classic connect ---------------------------------------------------------------------------------------------------
 
 

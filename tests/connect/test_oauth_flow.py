@@ -423,6 +423,13 @@ def test_every_operation_has_a_scope_of_its_kind() -> None:
     assert {"users:contact_methods.write", "audit_records.read", "tags.write", "incidents.write"} <= found
 
 
+def test_the_served_description_names_the_scope_of_every_operation() -> None:
+    """As the vendor's API reference does."""
+    paths = Town().ask("GET", f"https://{API_HOST}/_sim/openapi.json").json()["paths"]
+    assert paths["/maintenance_windows"]["get"]["description"] == "Scoped OAuth requires services.read."
+    assert all("Scoped OAuth requires" in row["description"] for path in paths.values() for row in path.values())
+
+
 # -- the vendor's own client -------------------------------------------------------------------------------------------
 
 

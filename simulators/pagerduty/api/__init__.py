@@ -21,10 +21,12 @@ WEB_HOST = f"{Knobs().subdomain}.pagerduty.com"
 def sites() -> dict[str, Site]:
     """Return the sites by the vendor's host name."""
     tokens = (apps.blueprint(), identity.blueprint())
+    account = web.application()
+    visits.mount(account, connecting.INSTALLING)
     return {
         EVENTS_HOST: Site("pagerduty-events", events.application()),
         API_HOST: Site("pagerduty-api", rest.application()),
-        WEB_HOST: Site("pagerduty-web", web.application()),
+        WEB_HOST: Site("pagerduty-web", account),
         APP_HOST: Site("pagerduty-app", visits.application("pagerduty-app", tokens[:1], connecting.INSTALLING)),
         IDENTITY_HOST: Site("pagerduty-identity", visits.application("pagerduty-identity", tokens, identity.FLOW)),
         CONNECT_HOST: Site(

@@ -14,6 +14,7 @@ from typing import Any
 from simulators.engine.resources import Field, Kind
 from simulators.pagerduty.api.call import Actor
 from simulators.pagerduty.api.operations import Operation
+from simulators.pagerduty.oauth import scope_of
 
 _BOOLEANS = {"total", "earliest", "is_overview", "overflow", "editable"}
 
@@ -100,6 +101,7 @@ def describe(operations: Sequence[Operation]) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "operationId": identity(operation),
             "summary": operation.summary,
+            "description": f"Scoped OAuth requires {scope_of(operation.method, operation.path)}.",
             "parameters": _parameters(operation),
             "responses": _responses(operation),
         }

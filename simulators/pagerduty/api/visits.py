@@ -98,11 +98,16 @@ def application(name: str, blueprints: Sequence[Blueprint], *flows: Flow) -> Fla
 
     for routes in (control.blueprint(), own_control.blueprint(), *blueprints):
         app.register_blueprint(routes)
+    mount(app, *flows)
+    return app
+
+
+def mount(app: Flask, *flows: Flow) -> None:
+    """Let an application serve ``flows``, with the addresses to log in and out."""
     app.add_url_rule(LOGIN, "login", _log_in, methods=["POST"])
     app.add_url_rule(LOGOUT, "logout", _log_out, methods=["POST"])
     for flow in flows:
         app.add_url_rule(flow.path, flow.path, _visiting(flow), methods=["GET", "POST"])
-    return app
 
 
 def _visiting(flow: Flow) -> Callable[[], Response]:
