@@ -1,6 +1,8 @@
 """The devices over HTTP: reading what reached people, and answering it the way each channel has it."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +13,7 @@ from scenarios.accounts import Human, Reach
 from simulators.engine import instants
 from simulators.engine.world import World
 from simulators.pagerduty import account
-from simulators.pagerduty.api import API_HOST, EVENTS_HOST, sites
+from simulators.pagerduty.api import API_HOST, EVENTS_HOST, WEB_HOST, sites
 from simulators.pagerduty.component import PagerDuty
 from simulators.pagerduty.model import INCIDENTS, Status
 
@@ -165,3 +167,18 @@ def test_what_did_not_arrive_is_shown_apart(desk: Desk) -> None:
         (1, ["success"]),
         (1, ["failed"]),
     ]
+
+
+def test_the_page_about_phones_names_routes_that_exist(desk: Desk) -> None:
+    """Every request it shows is served, on every one of PagerDuty's hosts, with the bodies it shows."""
+    text = (Path(__file__).parents[2] / "docs" / "phones.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    (GET|POST|PUT|DELETE) (/_sim/\S+)(?: +(\{.*\}))?$", text, re.MULTILINE)
+    assert len(shown) == 14
+    ids = {"phone": desk.message("phone")["id"], "email": desk.message("email")["id"]}
+    for host in (API_HOST, EVENTS_HOST, WEB_HOST):
+        for method, path, body in shown:
+            target = path.replace("ID", ids["email" if "mail.eml" in path else "phone"]).replace("USER", "carol")
+            target = target.replace("NUMBER", "15550102").replace("NAME", "carol").replace("CHANNEL", "sms")
+            sent = (body or None) and body.replace("5550100", "5550102")
+            answer = desk.world.client.request(method, f"https://{host}{target}", content=sent)
+            assert answer.is_success, f"{method} {target}: {answer.text}"
