@@ -352,3 +352,75 @@ def test_change_events(bench: Bench) -> None:
     assert (change["summary"], change["source"]) == ("Deploy 42", "ci")
     assert client.rget(change) == change
     assert client.rget("incidents", params={"service_ids[]": [service["id"]]}) == []
+
+
+def test_schedules_of_shifts(bench: Bench) -> None:
+    """A rotation with an event, a custom shift, an override of it, and a policy that points at them."""
+    client = bench.rest(USER_KEY)
+    root = client.rpost("/v3/schedules", json={"name": "Shifts of the client", "time_zone": "Europe/Berlin"})
+    path = f"/v3/schedules/{root['id']}"
+    rotation = client.rpost(f"{path}/rotations", json={})
+    alice, bob = ({"type": "user_member", "user_id": human.id} for human in (accounts.ALICE, accounts.BOB))
+    event = client.rpost(
+        f"{path}/rotations/{rotation['id']}/events",
+        json={
+            "name": "Weeks",
+            "start_time": {"date_time": "2026-03-02T09:00:00Z", "time_zone": "Europe/Berlin"},
+            "end_time": {"date_time": "2026-03-09T09:00:00Z", "time_zone": "Europe/Berlin"},
+            "effective_since": "2026-03-02T00:00:00Z",
+            "recurrence": ["RRULE:FREQ=WEEKLY"],
+            "assignment_strategy": {
+                "type": "rotating_member_assignment_strategy",
+                "shifts_per_member": 1,
+                "members": [alice, bob],
+            },
+        },
+    )
+    assert client.rget(f"{path}/rotations/{rotation['id']}/events/{event['id']}") == event
+    span = {"start_time": "2026-06-02T09:00:00Z", "end_time": "2026-06-03T09:00:00Z"}
+    assignments = [{"type": "shift_assignment", "member": bob}]
+    (shift,) = client.rpost(
+        f"{path}/custom_shifts", json=[{"type": "custom_shift", "assignments": assignments, **span}]
+    )
+    override = {"type": "override_shift", "custom_shift_id": shift["id"], "overridden_member": bob, **span}
+    (made,) = client.rpost(f"{path}/overrides", json=[{**override, "overriding_member": alice}])
+    assert client.rput(f"{path}/overrides/{made['id']}", json={"overriding_member": alice}) == made
+    listed = list(client.iter_all("/v3/schedules", params={"query": "of the client"}))
+    assert [(row["id"], row["type"]) for row in listed] == [(root["id"], "schedule_v3_reference")]
+    window = {"include[]": ["final_schedule"], "since": span["start_time"], "until": span["end_time"]}
+    final = client.rget(path, params=window)["final_schedule"]
+    kinds = [row["source"]["type"] for row in final["computed_shift_assignments"]]
+    assert sorted(kinds) == ["custom_shift_override", "schedule_rotation"]
+    target = {"id": root["id"], "type": "schedule_v3_reference"}
+    rules = [{"escalation_delay_in_minutes": 30, "targets": [target]}]
+    policy = client.rpost("escalation_policies", json={"name": "By shift", "escalation_rules": rules})
+    (turn,) = client.list_all("oncalls", params={"escalation_policy_ids": [policy["id"]]})
+    assert (turn["user"]["id"], turn["schedule"]["id"]) == (accounts.ALICE.id, root["id"])
+    with pytest.raises(HttpError) as used:
+        client.rdelete(path)
+    assert used.value.response.status_code == 400
+    client.rdelete(f"/escalation_policies/{policy['id']}")
+    client.rdelete(path)
+
+
+def test_responders_and_subscribers(bench: Bench) -> None:
+    """Asking for help, taking it back, publishing to subscribers, wrapped as the client expects."""
+    client = bench.rest()
+    service, _ = _service(client, "Helpful")
+    named = {"id": service["id"], "type": "service_reference"}
+    incident = client.rpost("incidents", json={"type": "incident", "title": "Help", "service": named})
+    path, bob = f"/incidents/{incident['id']}", {"id": accounts.BOB.id, "type": "user_reference"}
+    body = {"requester_id": accounts.ALICE.id, "message": "Please", "responder_request_targets": [
+        {"responder_request_target": bob}]}  # fmt: skip
+    assert client.rpost(f"{path}/responder_requests", json=body)["message"] == "Please"
+    taken = {"requester_id": accounts.ALICE.id, "responder_request_targets": [bob]}
+    cancelled = client.jput(f"{path}/responder_requests/cancel", json=taken)
+    assert cancelled == {"responder_request_targets": [{**bob, "result": "cancelled"}]}
+    subscriber = {"subscriber_id": accounts.BOB.id, "subscriber_type": "user"}
+    (made,) = client.rpost(f"{path}/status_updates/subscribers", json=[subscriber])
+    assert made["result"] == "success"
+    assert [row["subscriber_id"] for row in client.iter_all(f"{path}/status_updates/subscribers")] == [accounts.BOB.id]
+    update = client.rpost(f"{path}/status_updates", json={"message": "On it"})
+    assert update["sender"]["id"] == accounts.ALICE.id
+    gone = client.jpost(f"{path}/status_updates/unsubscribe", json={"subscribers": [subscriber]})
+    assert gone["deleted_count"] == 1
