@@ -133,5 +133,3 @@ MONITORS = (
 FIRST_MONITOR = 62
 #: The networks monitors and cloud agents sit in.
 PROVIDERS = tuple(dict.fromkeys(network for _, _, network in MONITORS))
-#: The networks monitors and cloud agents sit in.
-PROVIDERS = tuple(dict.fromkeys(network for _, _, network in MONITORS))

@@ -31,6 +31,12 @@ class Knobs:
     second_notification: bool = True
     #: Custom webhooks are repeated as classic ones are.
     custom_webhooks_repeated: bool = True
+    #: A location that joins an alert later is told of, too.
+    joining_told: bool = False
+    #: A rule that is edited goes on with the rounds before, judged by the new rule, instead of counting anew.
+    history_kept_on_edit: bool = False
+    #: Notifications take up to two minutes each, so that they arrive in any order.
+    deliveries_shuffled: bool = False
     #: Status answered to a test name used twice in an account group; 0 allows it.
     duplicate_name_status: int = 400
     #: Status answered to an account group the user is not assigned to.

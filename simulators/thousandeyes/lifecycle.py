@@ -15,7 +15,7 @@ from simulators.engine.draft import Draft, View
 from simulators.thousandeyes import expression as expressions
 from simulators.thousandeyes import notifiers, telling
 from simulators.thousandeyes.alerting import IDLE, Cleared, Event, Known, Memory, Signal, Triggered, violates
-from simulators.thousandeyes.model import ALERTS, UNITS, Alert, AlertRule, AlertState, Location, Test, Unit
+from simulators.thousandeyes.model import ALERTS, UNITS, Alert, AlertRule, AlertState, Knobs, Location, Test, Unit
 from simulators.thousandeyes.watching import Watch
 
 RULE_GONE = "N/A (rule modified or removed from test)"
@@ -52,9 +52,12 @@ def happen(
         locations[name] = again or Location(name, instant, None, AlertState.TRIGGER, text(name))
     rows = tuple(locations.values())
     violations = sum(location.state is AlertState.TRIGGER for location in rows)
-    draft.put(ALERTS, replace(alert, locations=rows, violations=violations))
+    changed = replace(alert, locations=rows, violations=violations)
+    draft.put(ALERTS, changed)
     joined, left = (_names(draft, alert, names) for names in (event.joined, event.left))
     draft.record("alert.changed", alert.id, test=test.name, rule=rule.name, joined=joined, left=left)
+    if event.joined and draft.knobs(Knobs).joining_told:
+        notifiers.notify(draft, changed)
     return unit
 
 

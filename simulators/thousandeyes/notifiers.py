@@ -35,6 +35,8 @@ from simulators.thousandeyes.telling import story
 
 RETRY = "retry"
 RETRY_EVERY = 5 * MINUTE
+#: How long a notification may wait before it is sent, where they are shuffled.
+LONGEST_WAIT = 2 * MINUTE
 EVENTS_URL = native.EVENTS_URL
 #: Third parties that are told in the journal only, and whether they hear of ends the rule does not announce.
 JOURNALLED = {"slack": False, "service-now": True, "app-dynamics": True}
@@ -184,7 +186,9 @@ def _send_new(draft: Draft, alert: Alert, integration: Integration, event: str) 
         body = native.event(draft, alert, integration)
     else:
         body = payloads.webhook_payload(draft, alert, integration, event, _event_id(draft, alert.id))
-    _post(draft, Notification(_fresh(draft), alert.id, integration.id, event, _encode(body), draft.now), integration)
+    made = Notification(_fresh(draft), alert.id, integration.id, event, _encode(body), draft.now)
+    if not _held_up(draft, made):
+        _post(draft, made, integration)
 
 
 def _send_custom(draft: Draft, alert: Alert, operation_id: str, event: str) -> None:
@@ -196,7 +200,18 @@ def _send_custom(draft: Draft, alert: Alert, operation_id: str, event: str) -> N
     except CannotSend as problem:
         _lost(draft, alert, operation_id, str(problem))
         return
-    _post_custom(draft, ready)
+    if not _held_up(draft, ready):
+        _post_custom(draft, ready)
+
+
+def _held_up(draft: Draft, made: Notification) -> bool:
+    """Return whether a notification waits for its turn somewhere in the vendor's house, and let it come later then."""
+    if not draft.knobs(Knobs).deliveries_shuffled:
+        return False
+    draft.put(NOTIFICATIONS, made)
+    wait = ids.number(draft.seed, "te.delivery.wait", made.id) % LONGEST_WAIT
+    draft.schedule(draft.now + wait, OWNER, RETRY, made.id)
+    return True
 
 
 def _attempt(draft: Draft, notification: Notification) -> Notification:

@@ -248,6 +248,8 @@ def _fit(draft: Draft, name: str, test: Test, before: Test | None, rule: AlertRu
     if edited and known is not None:
         lifecycle.end(draft, unit, lifecycle.RULE_GONE)
         unit = Unit(name, test.id, rule.id, unit.done + 1, unit.done, part=part)
+        if draft.knobs(Knobs).history_kept_on_edit:
+            unit = replace(unit, history=_history(draft, unit, test, rule))
     draft.put(UNITS, unit)
     if known is None or edited:
         _say_unknown(draft, unit, test, rule)
@@ -255,6 +257,15 @@ def _fit(draft: Draft, name: str, test: Test, before: Test | None, rule: AlertRu
     if removed and known is not None:
         unit = lifecycle.drop(draft, unit, removed)
     plan(draft, unit)
+
+
+def _history(view: View, unit: Unit, test: Test, rule: AlertRule) -> tuple[tuple[str, int], ...]:
+    """Return what a unit would remember of the rounds before ``unit.first``, had its rule always been this one."""
+    config = config_of(view, rule)
+    never = replace(config, required=config.out_of + 1)
+    watch = watching.watch(view, unit, test, rule)
+    first = max(unit.done - rule.out_of + 1, -(-test.created // watch.interval))
+    return advance(never, State(), watch.signals, first, unit.done, None)[0].history if first <= unit.done else ()
 
 
 def _removed(before: Test, test: Test, kind: str) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from outage_rig import LONDON, Outage
+from outage_rig import LONDON, OSLO, Outage
 
 from simulators.engine import instants
+from simulators.thousandeyes import commands
 from simulators.thousandeyes.model import Trouble
 
 
@@ -90,3 +91,41 @@ def test_dynamic_baselines(dynamic_baselines: bool) -> None:
     outage.fails("10:00", "10:10", kind=Trouble.LATENCY, value=300)
     outage.world.run_until("11:00")
     assert outage.events == (["trigger", "clear"] if dynamic_baselines else [])
+
+
+@pytest.mark.parametrize("joining_told", [False, True])
+def test_joining_told(joining_told: bool) -> None:
+    """A second location fails two minutes after the first: the receiver hears of it, or only of the beginning."""
+    outage = Outage(joining_told=joining_told)
+    outage.fails("10:00", "10:10", LONDON)
+    outage.fails("10:02", "10:10", OSLO)
+    outage.world.run_until("11:00")
+    assert outage.events == ["trigger"] * (1 + joining_told) + ["clear"]
+    assert [len(body["alert"]["agents"]) for body in outage.bodies] == [1, *[2] * joining_told, 2]
+
+
+@pytest.mark.parametrize(("history_kept_on_edit", "again"), [(False, "10:12:00"), (True, "10:10:00")])
+@pytest.mark.parametrize("mode", ["any", "exact"])
+def test_history_kept_on_edit(history_kept_on_edit: bool, again: str, mode: str) -> None:
+    """Two rounds in a row are needed: after an edit they count anew, or the round before the edit counts."""
+    outage = Outage(rule={"required": 2, "out_of": 2, "mode": mode}, history_kept_on_edit=history_kept_on_edit)
+    outage.fails("10:00", "10:30")
+    outage.world.run_until("10:09")
+    outage.do(commands.update_rule, outage.rule.id, name="renamed")
+    outage.world.run_until("11:00")
+    assert [instants.clock(alert.start) for alert in outage.alerts] == ["10:04:00", again]
+
+
+@pytest.mark.parametrize("deliveries_shuffled", [False, True])
+def test_deliveries_shuffled(deliveries_shuffled: bool) -> None:
+    """A clear comes a minute after its trigger and never overtakes it, or now and then it does."""
+    outage = Outage(deliveries_shuffled=deliveries_shuffled)
+    outage.do(commands.update_test, outage.test.id, interval=60)
+    for minute in range(0, 56, 4):
+        outage.fails(f"10:{minute:02}", f"10:{minute + 1:02}")
+    outage.world.run_until("12:00")
+    places: dict[str, list[str]] = {}
+    for body in outage.bodies:
+        places.setdefault(body["alert"]["alertId"], []).append(body["eventType"].rpartition("_")[2])
+    assert all(sorted(events) == ["CLEAR", "TRIGGER"] for events in places.values())
+    assert (["CLEAR", "TRIGGER"] in places.values()) is deliveries_shuffled
