@@ -41,6 +41,7 @@ _HANDLERS = {
     DUTIES_EDITED: oncall_notices.on_timer,
     oncall_notices.TIMER: oncall_notices.on_timer,
     intake.UNPAUSE: intake.on_timer,
+    intake.TAKE_IN: intake.on_delayed,
     calls.TIMER: calls.on_timer,
     carriers.TIMER: carriers.on_timer,
     webhooks.PUBLISH: webhooks_delivery.on_publish,

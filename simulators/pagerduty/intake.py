@@ -53,7 +53,8 @@ _THROTTLED = {
     "message": "Requests for this service are arriving too quickly.  Please retry later.",
     "errors": ["Enhance Your Calm."],
 }
-UNPAUSE = "unpause"
+UNPAUSE, TAKE_IN = "unpause", "take-in"
+MILLISECOND = 1_000
 #: An alert without a severity is stored as this one (PagerDuty: dynamic notifications).
 UNRATED = "critical"
 
@@ -161,11 +162,25 @@ def _admit(draft: Draft, knobs: Knobs, key: str, stranger: str) -> Document | An
 def _deliver(draft: Draft, integration: Document | None, event: Mapping[str, Any], key: str | None) -> str:
     """Let an accepted event take effect and return its key, a fresh one when it came without."""
     named = key or draft.fresh(KEY, "pagerduty.dedup_key")
+    delay = draft.knobs(Knobs).intake_delay_ms * MILLISECOND
     if integration is None:
         _drop(draft, event, named, "the routing key belongs to nobody")
+    elif delay:
+        waiting = draft.fresh(KEY, "pagerduty.intake")
+        draft.schedule(draft.now + delay, OWNER, TAKE_IN, waiting, (integration.id, freeze(event), named))
     else:
         _apply(draft, integration, event, named)
     return named
+
+
+def on_delayed(draft: Draft, timer: Timer) -> None:
+    """Let an event that was accepted a moment ago take effect; events wait equally long, so they keep their order."""
+    id, event, key = timer.data
+    integration = draft.get(DOCUMENTS["integrations"], id)
+    if integration is None:
+        _drop(draft, event, key, "the integration was deleted meanwhile")
+    else:
+        _apply(draft, integration, event, key)
 
 
 def _drop(draft: Draft, event: Mapping[str, Any], key: str, why: str) -> None:

@@ -74,6 +74,8 @@ class Knobs:
     handoff_at_turn: bool = False
     #: Acknowledge events are dropped during a maintenance window, as resolve events are.
     ack_dropped_in_maintenance: bool = True
+    #: Milliseconds between accepting an event and its taking effect, the same for all of them.
+    intake_delay_ms: int = 0
     #: Events accepted per integration key and sliding minute; 0 switches the limit off.
     events_per_minute: int = 0
     #: Trigger events listed per alert; further ones are accepted and not listed.

@@ -224,3 +224,16 @@ def test_the_first_version_throttles_with_403() -> None:
     duty = Duty(events_per_minute=1)
     event = {"service_key": KEY, "event_type": "resolve", "incident_key": "k"}
     assert [duty.post(V1, event).status_code for _ in range(2)] == [200, 403]
+
+
+@pytest.mark.parametrize("intake_delay_ms", [0, 500])
+def test_intake_delay_ms(intake_delay_ms: int) -> None:
+    """A 202 precedes the alert by the delay; events keep their order, and one key makes one alert."""
+    duty = Duty(intake_delay_ms=intake_delay_ms)
+    answers = [duty.send(action, "k") for action in ("trigger", "trigger", "acknowledge", "resolve")]
+    assert answers == [202] * 4
+    assert len(duty.alerts) == (0 if intake_delay_ms else 1)
+    duty.world.advance("500ms")
+    (alert,) = duty.alerts
+    assert (alert.triggers, duty.incident.status) == (2, Status.RESOLVED)
+    assert [kind for _, kind in duty.log()] == ["trigger", "assign", "trigger", "acknowledge", "resolve"]

@@ -174,3 +174,10 @@ def test_what_hangs_on_modelled_things_and_is_not_modelled_answers_402() -> None
             assert duty.rest(method, path.replace("{id}", "PNOBODY")).status_code == 404
     for path in ("/enrichment/schemas", "/ip_allow_lists", "/session_configurations"):
         assert duty.rest("GET", path).status_code == 402
+
+
+def test_a_priority_can_be_read() -> None:
+    """The address a priority names is there."""
+    duty = Duty()
+    (first, *_) = duty.rest("GET", "/priorities").json()["priorities"]
+    assert duty.rest("GET", first["self"].removeprefix("https://api.pagerduty.com")).json()["priority"] == first

@@ -366,7 +366,7 @@ PRIORITY = Resource(
     "priorities",
     "/priorities",
     (*_COMMON, _TYPE, Field("name"), Field("description")),
-    verbs=("list",),
+    verbs=("list", "read"),
     extra={"kind": "priorities", "ability": "priorities"},
 )
 
