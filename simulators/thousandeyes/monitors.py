@@ -41,7 +41,11 @@ def monitors() -> dict[str, Monitor]:
 
 
 def of_test(test: Test) -> tuple[str, ...]:
-    """Return the ids of a test's monitors."""
+    """Return the ids of a test's monitors: those it names, and all public ones when it uses public data or names one.
+
+    Unless it is said, public data are used where routes are measured at all.
+    """
     named = test.body.get("monitors") or ()
-    public = test.body.get("usePublicBgp") is not False
+    public = test.body.get("usePublicBgp", test.body.get("bgpMeasurements", True)) is not False
+    public = public or any(not row.private for row in monitors().values() if row.id in named)
     return tuple(row.id for row in monitors().values() if (public and not row.private) or row.id in named)

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from simulators.engine import instants
 from simulators.engine.world import World
 from simulators.thousandeyes import commands
-from simulators.thousandeyes.api import API_HOST, sites
+from simulators.thousandeyes.api import API_HOST, application, sites
 from simulators.thousandeyes.component import ThousandEyes
 from simulators.thousandeyes.conditions import MEANINGS
 from simulators.thousandeyes.model import Trouble
@@ -265,7 +265,9 @@ def test_rules_alerts_and_results_answer_as_described(tour: Tour) -> None:
     tour("GET", f"/alerts/{test['testId']}", status=404)
     for layer in ("http-server", "network"):
         assert tour("GET", f"/test-results/{test['testId']}/{layer}?window=1h")["results"]
-    tour("GET", f"/test-results/{test['testId']}/http-server?expand=header")
+    tour("GET", f"/test-results/{test['testId']}/http-server?expand=header,certificate")
+    tour("POST", f"/tests/{test['testId']}/run")
+    tour("POST", "/tests/1/run", status=404)
     tour("GET", "/test-results/1/network", status=404)
     made = tour.life("/alerts/rules", rule | {"ruleName": "again"}, "ruleId", {"severity": "minor"})
     assert made["ruleId"].isdigit()
@@ -311,9 +313,14 @@ def test_results_of_every_layer_answer_as_described(tour: Tour, trouble: Trouble
             path = f"/test-results/{ids[kind]}/{layer}"
             rows = tour("GET", path)["results"]
             assert rows or trouble is Trouble.OFFLINE or (trouble is Trouble.DNS and layer == "path-vis")
-            if rows and layer in {"path-vis", "web-transactions"}:
+            if rows and layer in {"path-vis", "web-transactions", "page-load", "api"}:
                 agent, number = rows[0]["agent"]["agentId"], rows[0]["roundId"]
                 tour("GET", f"{path}/agent/{agent}/round/{number}")
+                if layer == "web-transactions":
+                    tour("GET", f"{path}/agent/{agent}/round/{number}/page/0")
+                if layer == "path-vis" and kind == "agent-to-agent":
+                    tour("GET", f"{path}/agent/{agent}/round/{number}?direction=from-target")
+                    tour("GET", f"/test-results/{ids[kind]}/network?direction=bidirectional")
             if rows and layer == "bgp":
                 tour("GET", f"{path}/routes/prefix/{rows[0]['prefixId']}/round/{rows[0]['roundId']}")
     assert tour.complaints == []
@@ -441,3 +448,20 @@ def test_refusals_are_shaped_as_described(tour: Tour) -> None:
     tour("GET", "/alerts")
     tour("GET", "/alerts", status=429)
     assert tour.complaints == []
+
+
+def test_every_described_operation_is_served(tour: Tour) -> None:
+    """The description's paths and methods are among the routes, whatever their parameters are called."""
+    routes = {
+        (method, re.sub(r"<\w+>", "{}", str(rule)))
+        for rule in application().url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    described = {
+        (method.upper(), "/v7" + re.sub(r"\{\w+\}", "{}", path))
+        for path, entry in tour.description.document["paths"].items()
+        for method in entry
+        if method in {"get", "post", "put", "delete"}
+    }
+    assert len(described) > 150
+    assert described - routes == set()

@@ -6,6 +6,7 @@ no agent left. A cluster takes the place of the agent it is made of and keeps it
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -78,10 +79,10 @@ def _labels(view: View, caller: Caller, agent: Agent) -> list[Document]:
 def _enterprise(view: View, agent: Agent) -> Shown:
     """Return what enterprise agents have and cloud agents have not."""
     groups = [group for aid in agent.aids if (group := view.get(ACCOUNT_GROUPS, aid)) is not None]
-    away = [row for row in agent_alerts.afflictions(view, agent, Trouble.OFFLINE) if conditions.in_force(row, view.now)]
-    state = "offline" if away else "online"
+    away = _in_force(view, agent, Trouble.OFFLINE)
     return {
-        "agentState": state if agent.enabled else "disabled",
+        "agentState": _state(view, agent),
+        "prefix": str(ipaddress.ip_network(f"{agent.ips[0]}/24", strict=False)) if agent.ips else "",
         "hostname": agent.body.get("hostname", agent.name),
         "lastSeen": iso(min((conditions.began(row, view.now) for row in away), default=view.now)),
         "createdDate": iso(agent.created),
@@ -90,9 +91,25 @@ def _enterprise(view: View, agent: Agent) -> Shown:
         "ipv6Policy": agent.body.get("ipv6Policy", "force-ipv4"),
         "localResolutionPrefixes": list(agent.body.get("localResolutionPrefixes", ())),
         "interfaceIpMapping": [{"interfaceName": "eth0", "ipAddresses": list(agent.ips)}],
-        "errorDetails": [],
+        "errorDetails": _error_details(view, agent),
         "accountGroups": [shapes.group_name(group) for group in groups],
     } | ({"targetForTests": agent.body["targetForTests"]} if agent.body.get("targetForTests") else {})
+
+
+def _in_force(view: View, agent: Agent, kind: Trouble) -> list[Condition]:
+    """Return what is wrong with an agent as a whole at present, of one kind."""
+    return [row for row in agent_alerts.afflictions(view, agent, kind) if conditions.in_force(row, view.now)]
+
+
+def _state(view: View, agent: Agent) -> str:
+    away = bool(_in_force(view, agent, Trouble.OFFLINE))
+    return "disabled" if not agent.enabled else "offline" if away else "online"
+
+
+def _error_details(view: View, agent: Agent) -> list[Shown]:
+    """Return what an agent complains of: a clock that is off is the one complaint there can be here."""
+    offset = max((row.value for row in _in_force(view, agent, Trouble.CLOCK)), default=0)
+    return [{"code": "clock-offset", "description": f"Clock offset of {offset} seconds"}] if offset else []
 
 
 def _tests(view: View, caller: Caller, agent: Agent) -> list[Test]:
@@ -103,10 +120,10 @@ def _tests(view: View, caller: Caller, agent: Agent) -> list[Test]:
 def _members(view: View, caller: Caller, agent: Agent) -> Shown:
     if agent.kind != "enterprise-cluster":
         return {}
-    seen = {"lastSeen": iso(view.now), "agentState": "online", "errorDetails": [], "utilization": 12}
+    shown = shapes.pick(_enterprise(view, agent), ("lastSeen", "agentState", "errorDetails", "utilization"))
     return {
         "clusterMembers": [
-            {"memberId": member["memberId"], "name": member["name"], "ipAddresses": list(member["ips"]), **seen}
+            {"memberId": member["memberId"], "name": member["name"], "ipAddresses": list(member["ips"]), **shown}
             for member in agent.body.get("members", ())
         ]
     }
@@ -169,7 +186,17 @@ def _problems(view: View, caller: Caller, body: Shown, agent: Agent | None) -> l
     for place, aid in enumerate(body.get("accountGroups", ())):
         if view.get(ACCOUNT_GROUPS, aid) is None:
             found.append(FieldError(f"accountGroups[{place}]", f"there is no account group {aid}"))
+    for place, prefix in enumerate(body.get("localResolutionPrefixes", ())):
+        if not _is_prefix(prefix):
+            found.append(FieldError(f"localResolutionPrefixes[{place}]", "must be a prefix such as 192.0.2.0/24"))
     return [*found, *_unknown_tests(view, caller, body.get("tests", ()), "tests")]
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        return "/" in text and bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return False
 
 
 def _unknown_tests(view: View, caller: Caller, tests: Iterable[str], name: str) -> Iterable[FieldError]:

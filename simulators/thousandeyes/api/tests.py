@@ -81,7 +81,11 @@ def _merged(view: View, body: Shown, test: Test | None) -> Shown:
 
 
 def _tidy(settings: Shown) -> Shown:
-    """Take a port that was written into the server apart, the way the server is shown."""
+    """Take a port that was written into the server apart, the way the server is shown; settle what settings entail."""
+    if settings.get("continuousMode"):
+        settings = settings | {"fixedPacketRate": 1, "bandwidthMeasurements": False}
+        if settings.get("protocol", "tcp") == "tcp":
+            settings["probeMode"] = "syn"
     server = settings.get("server", "")
     name, colon, port = server.rpartition(":")
     if colon and port.isdigit() and ":" not in name and 0 < int(port) < 65536:

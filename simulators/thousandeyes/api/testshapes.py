@@ -13,7 +13,7 @@ from flask import request
 
 from simulators.engine.draft import View
 from simulators.engine.resources import thaw
-from simulators.thousandeyes import layers
+from simulators.thousandeyes import layers, monitors
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Expand, Shown
 from simulators.thousandeyes.api.labels import labels_in
@@ -133,14 +133,8 @@ def _monitors(view: View, caller: Caller, test: Test) -> Shown:
     """Return the monitors: all public ones when the test uses those, and the private ones that were named."""
     if not layers.LAYERS[test.type].routed and test.type != "bgp":
         return {}
-    public = test.body.get("usePublicBgp", test.body.get("bgpMeasurements", True))
-    named = test.body.get("monitors", ())
-    chosen = [
-        entry
-        for entry in shapes.monitors()
-        if entry["monitorId"] in named or (public and entry["monitorType"] == "public")
-    ]
-    return {"monitors": chosen}
+    own = monitors.of_test(test)
+    return {"monitors": [entry for entry in shapes.monitors() if entry["monitorId"] in own]}
 
 
 #: What ``expand`` adds to a test.
