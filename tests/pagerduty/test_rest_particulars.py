@@ -181,3 +181,14 @@ def test_a_priority_can_be_read() -> None:
     duty = Duty()
     (first, *_) = duty.rest("GET", "/priorities").json()["priorities"]
     assert duty.rest("GET", first["self"].removeprefix("https://api.pagerduty.com")).json()["priority"] == first
+
+
+def test_who_is_in_the_policy_of_an_open_incident_stays() -> None:
+    """Also when the policy itself names somebody else by now."""
+    duty = Duty()
+    duty.send()
+    rules = [{"escalation_delay_in_minutes": 30, "targets": [user(ALICE)]}]
+    duty.rest("PUT", f"/escalation_policies/{accounts.POLICY}", {"escalation_policy": {"escalation_rules": rules}})
+    assert refused(duty.rest("DELETE", f"/users/{BOB.id}"))[:2] == (400, 2001)
+    duty.send("resolve")
+    assert duty.rest("DELETE", f"/users/{BOB.id}").status_code == 204

@@ -92,7 +92,8 @@ def _keep_needed_user(call: Call, document: Document) -> None:
         raise invalid("The account owner cannot be deleted")
     if any(assignment.user == user for row in open_incidents(call) for assignment in row.assignments):
         raise invalid("User can't be deleted if they are assigned to open incidents")
-    for policy in call.state.all(DOCUMENTS["escalation_policies"]):
+    followed = [row.policy for row in open_incidents(call) if row.policy is not None]
+    for policy in (*call.state.all(DOCUMENTS["escalation_policies"]), *followed):
         if (user, "users") in targets(policy):
             raise invalid("User can't be deleted if they are being used by escalation policies")
     held = account.Account(call.state)
