@@ -1,7 +1,8 @@
 """PagerDuty's part of the control plane: the account, the knobs, secrets of webhooks, and people's devices.
 
 An account is loaded as the vendor's own JSON, knobs are read and set by name. A webhook's secret is rotated here,
-because the vendor's API cannot: POST adds one beside the old, DELETE ends the old. Devices and telephone lines have a
+because the vendor's API cannot: POST adds one beside the old, DELETE ends the old; and an event of a type nobody knows
+is sent to it, as new ones come without notice. Devices and telephone lines have a
 module of their own, :mod:`~simulators.pagerduty.device_control`.
 """
 
@@ -48,6 +49,15 @@ def blueprint() -> Blueprint:
         found = world().view.need(DOCUMENTS["webhook_subscriptions"], id)
         transact(webhooks.retire, found)
         return answer(None, 204)
+
+    @routes.post("/webhook-subscriptions/<id>/events")
+    def surprise(id: str) -> Response:
+        found, wish = world().view.need(DOCUMENTS["webhook_subscriptions"], id), object_body()
+        event, data = wish.get("event_type"), wish.get("data", {})
+        if not isinstance(event, str) or not event.isprintable() or not event or not isinstance(data, dict):
+            raise Refused(400, {"error": "an event has an event_type (a text) and data (an object)"})
+        transact(webhooks.surprise, found, event, data)
+        return answer(None, 202)
 
     @routes.get("/account")
     def account() -> Response:

@@ -104,6 +104,8 @@ class Knobs:
     targets_per_rule: int = 10
     #: Seconds for which notifications of one person and contact method are gathered into one; 0 sends each by itself.
     bundle_seconds: int = 0
+    #: Notifications without a delay go out even when the incident is acknowledged or resolved at the same instant.
+    minute_zero: bool = False
     #: The text of an SMS about an incident.
     sms_wording: SmsWording = SmsWording.US
     #: Seconds a call rings before the vendor gives up; 0 lets it ring until somebody does something.

@@ -94,11 +94,12 @@ def schedule(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
 
 def cancel(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
     """Stop every rule of the users that is still running for the incident."""
-    account = Account(draft)
+    account, at_once = Account(draft), draft.knobs(Knobs).minute_zero
     for user in users:
         for urgency in Urgency:
-            for _, rule, _, _ in escalation.user_rules(account, user, urgency):
-                draft.cancel(OWNER, RULE, f"{incident.id}:{user}:{rule}")
+            for delay, rule, _, _ in escalation.user_rules(account, user, urgency):
+                if delay or not at_once:
+                    draft.cancel(OWNER, RULE, f"{incident.id}:{user}:{rule}")
 
 
 def on_timer(draft: Draft, timer: Timer) -> None:
@@ -107,7 +108,7 @@ def on_timer(draft: Draft, timer: Timer) -> None:
     account = Account(draft)
     rule = account.get("notification_rules", rule_id)
     method = None if rule is None else account.get("contact_methods", rule.body["contact_method"]["id"])
-    if _waiting(draft, incident_id, user) is None or rule is None or method is None:
+    if rule is None or method is None or not _wanted(draft, incident_id, user, rule):
         return
     window = draft.knobs(Knobs).bundle_seconds * SECOND
     if window:
@@ -124,18 +125,24 @@ def on_bundle(draft: Draft, timer: Timer) -> None:
     found: dict[str, tuple[str, Document]] = {}
     for incident, user, rule_id in timer.data:
         rule = account.get("notification_rules", rule_id)
-        if rule is not None and _waiting(draft, incident, user) is not None:
+        if rule is not None and _wanted(draft, incident, user, rule):
             found.setdefault(incident, (incident, rule))
     if method is not None and found:
         _send(draft, timer.data[0][1], method, list(found.values()))
 
 
-def _waiting(draft: Draft, incident_id: str, user: str) -> Incident | None:
-    """Return the incident if it is triggered and assigned to the user."""
+def _wanted(draft: Draft, incident_id: str, user: str, rule: Document) -> bool:
+    """Return whether a rule that is due is to be carried out: its incident is triggered and assigned to the user.
+
+    A rule without a delay goes ahead in any case where the knob ``minute_zero`` says so.
+    """
     incident = draft.get(INCIDENTS, incident_id)
-    if incident is None or incident.status is not Status.TRIGGERED:
-        return None
-    return incident if any(assignment.user == user for assignment in incident.assignments) else None
+    if incident is None:
+        return False
+    if draft.knobs(Knobs).minute_zero and not rule.body.get("start_delay_in_minutes"):
+        return True
+    assigned = any(assignment.user == user for assignment in incident.assignments)
+    return assigned and incident.status is Status.TRIGGERED
 
 
 def _send(draft: Draft, user: str, method: Document, wanted: Sequence[tuple[str, Document]]) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from simulators.engine import ids
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import DAY
-from simulators.engine.resources import Document
+from simulators.engine.resources import Document, freeze
 from simulators.engine.tables import TableKey
 from simulators.pagerduty.model import (
     DOCUMENTS,
@@ -87,8 +88,8 @@ class Responder:
     state: str = "pending"
 
 
-#: What an event can be about besides its subject.
-Part = Note | StatusUpdate | Responder
+#: What an event can be about besides its subject; data as such is of an event nobody knows.
+Part = Note | StatusUpdate | Responder | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Occurrence:
     @property
     def resource(self) -> str:
         """What the event is about; events about the same thing reach an endpoint in order."""
-        return "pagey" if self.subject is None else self.subject.id
+        return self.type.partition(".")[0] if self.subject is None else self.subject.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,11 @@ def publish(
 def ping(draft: Draft, subscription: Document) -> None:
     """Send the test event, which needs no subscription to it."""
     _occur(draft, PING, None, None, (subscription.id,), None)
+
+
+def surprise(draft: Draft, subscription: Document, event: str, data: Mapping[str, Any]) -> None:
+    """Send an event of any type with any data, as new types appear without notice; it needs no subscription to it."""
+    _occur(draft, event, None, None, (subscription.id,), freeze(data))
 
 
 def _occur(

@@ -60,7 +60,7 @@ def envelope(state: Committed, event: Occurrence) -> dict[str, Any]:
             "occurred_at": instants.iso_milliseconds(event.at),
             "agent": _agent(lens, event),
             "client": _client(lens, event),
-            "data": _DATA[EVENTS[event.type]](lens, event),
+            "data": thaw(event.part) if isinstance(event.part, Mapping) else _DATA[EVENTS[event.type]](lens, event),
         }
     }
 

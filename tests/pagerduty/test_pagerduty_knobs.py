@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from duty_rig import ALICE, BOB, Duty, maintenance, user
+from duty_rig import ALICE, BOB, KEY, Duty, maintenance, user
 
 from scenarios import accounts
 from simulators.pagerduty import account, devices, incidents
@@ -104,6 +104,23 @@ def test_bundle_seconds(bundle_seconds: int, told: list[str]) -> None:
     acknowledged = [row.status is Status.ACKNOWLEDGED for row in duty.incidents]
     assert acknowledged == ([True] * 3 if bundle_seconds else [False, False, True])
     assert sum(row.type is LogType.NOTIFY for row in duty.world.view.all(LOG_ENTRIES)) == 3
+
+
+@pytest.mark.parametrize(("minute_zero", "told"), [(False, []), (True, [(0, "alice")])])
+def test_minute_zero(minute_zero: bool, told: list[tuple[int, str]]) -> None:
+    """An incident that is over within its first instant tells nobody, or everybody whose rule has no delay."""
+    duty = Duty(minute_zero=minute_zero)
+    event = {"routing_key": KEY, "dedup_key": "k"}
+    payload = {"summary": "down", "source": "web", "severity": "critical"}
+    duty.post("/v2/enqueue", {**event, "event_action": "trigger", "payload": payload})
+    duty.post("/v2/enqueue", {**event, "event_action": "resolve"})
+    duty.until(1)
+    assert (duty.incident.status, duty.told) == (Status.RESOLVED, told)
+    duty.send(key="other")
+    assert duty.told[len(told) :] == [(1, "alice")]
+    duty.do(incidents.acknowledge, duty.incident, Agent("user_reference", ALICE.id))
+    duty.until(60)
+    assert len(duty.told) == len(told) + 1
 
 
 @pytest.mark.parametrize("sms_wording", [*SmsWording])

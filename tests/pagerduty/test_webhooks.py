@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import datetime
 import hashlib
 import hmac
 import itertools
 import json
 import os
+import socket
+import ssl
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+import trustme
 from duty_rig import ALICE, BOB, KEY, START, Duty, two_levels
 from jsonschema import Draft202012Validator
 from pagerduty import RestApiV2Client
@@ -24,7 +30,7 @@ from bridge.config import parse
 from contracts import catalogue, traffic
 from scenarios import accounts
 from scenarios.stage import Stage
-from simulators.engine import faults, timeline
+from simulators.engine import faults, live, timeline
 from simulators.engine.draft import Outcome
 from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.instants import SECOND
@@ -321,6 +327,56 @@ def test_a_long_note_is_cut_to_what_is_guaranteed(duty: Hooked) -> None:
     assert (whole["trimmed"], len(whole["content"])) == (False, 20_000)
     assert cut["trimmed"]
     assert 56_318 <= len(duty.hook.got[1][2]) <= 56_320
+
+
+def test_an_event_of_a_type_nobody_knows_is_sent_on_request(duty: Hooked) -> None:
+    """Signed like any other, though nobody subscribed to it: new types come without notice."""
+    made = duty.subscribe("incident.triggered")
+    path = f"https://{API_HOST}/_sim/webhook-subscriptions/{made['id']}/events"
+    sent = {"event_type": "incident.dreamt", "data": {"type": "dream", "depth": 3}}
+    assert duty.world.client.post(path, json=sent).status_code == 202
+    duty.world.advance(0)
+    ((_, headers, body),) = duty.hook.got
+    (event,) = duty.hook.events
+    assert headers["x-pagerduty-signature"] == signed(made["delivery_method"]["secret"], body)
+    assert {name: event[name] for name in sent} == sent
+    assert event["resource_type"] == "incident"
+    for wrong in ({}, {"event_type": ""}, {"event_type": 3}, {"event_type": "a.b", "data": []}):
+        answer = duty.world.client.post(path, json=wrong)
+        assert (answer.status_code, "event_type" in answer.json()["error"]) == (400, True)
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("how", "verdict"), [("expired", Verdict.RETRIED), ("foreign", Verdict.DROPPED), ("misnamed", Verdict.DROPPED)]
+)
+def test_a_real_certificate_decides_what_becomes_of_a_webhook(
+    duty: Hooked, tmp_path: Path, how: str, verdict: Verdict
+) -> None:
+    """An expired one is waited for; one of an unknown authority or for another name drops the webhook at once."""
+    known, foreign = trustme.CA(), trustme.CA()
+    known.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    past = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC) if how == "expired" else None
+    authority = foreign if how == "foreign" else known
+    issued = authority.issue_cert("elsewhere.example" if how == "misnamed" else "localhost", not_after=past)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued.configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_shake, args=(listening, context))
+        thread.start()
+        duty.world.network = live.network(tmp_path / "ca.pem")
+        duty.subscribe(url=f"https://localhost:{listening.getsockname()[1]}/pd")
+        duty.send()
+        thread.join()
+    (entry,) = duty.record(f"webhook.{verdict}")
+    assert "CERTIFICATE_VERIFY_FAILED" in entry["error"]
+
+
+def _shake(listening: socket.socket, context: ssl.SSLContext) -> None:
+    """Take one connection and offer the certificate."""
+    connection, _ = listening.accept()
+    with connection, contextlib.suppress(OSError):
+        context.wrap_socket(connection, server_side=True).close()
 
 
 # -- who gets what -----------------------------------------------------------------------------------------------------
