@@ -222,9 +222,9 @@ def _addresses(facts: Facts) -> Mapping[str, tuple[str, str]]:
         EVENTS_HOST: ("/v2/enqueue", f"integration key {facts.routing_key}"),
         WEB_HOST: ("", "the pages that html_url and the links of e-mails lead to"),
         THOUSANDEYES_APP: ("/integrations", "connect PagerDuty in a browser, from here"),
-        APP_HOST: ("/install/integration", "the install page; GET /_sim/apps lists apps and their keys"),
-        IDENTITY_HOST: ("/oauth/token", "OAuth"),
-        CONNECT_HOST: ("/connect", "the classic connect page"),
+        APP_HOST: ("", "the install flow, /install/integration"),
+        IDENTITY_HOST: ("", "OAuth, /oauth/authorize and /oauth/token"),
+        CONNECT_HOST: ("", "classic connect, /connect"),
     }
     rows = {
         host: (url + known.get(host, ("", ""))[0], known.get(host, ("", ""))[1]) for host, url in facts.urls.items()

@@ -337,6 +337,19 @@ def test_names_are_shown_as_text() -> None:
     assert "&lt;b onclick" in page
 
 
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [("app", "/install/integration"), ("identity", "/oauth/authorize"), ("connect", "/connect")],
+)
+def test_the_first_page_of_a_host_names_its_flow_and_the_apps(host: str, path: str) -> None:
+    """Ids and redirect URLs to begin with, no secrets."""
+    page = Town().visitor().open(f"https://{host}.pagerduty.com/")
+    assert page.status_code == 200
+    assert f"to {path}." in page.text
+    assert THOUSANDEYES.client_id in page.text
+    assert THOUSANDEYES.secret not in page.text
+
+
 def test_the_accounts_own_host_has_the_install_page_too() -> None:
     """Beside the pages that links lead to, with a login of its own."""
     visitor = at_the_page(Town(), (INSTALL + quote(BACK, safe="")).replace("//app.", "//example."))

@@ -33,6 +33,7 @@ from simulators.engine.errors import Refused
 from simulators.engine.resources import Document
 from simulators.engine.web import answer, transact, vendor_app, world
 from simulators.pagerduty import control as own_control
+from simulators.pagerduty import oauth
 from simulators.pagerduty.api.web import PageDialect
 from simulators.pagerduty.connect import SESSIONS, Session, may_install, with_query
 from simulators.pagerduty.model import DOCUMENTS, Knobs
@@ -98,6 +99,12 @@ def application(name: str, blueprints: Sequence[Blueprint], *flows: Flow) -> Fla
 
     for routes in (control.blueprint(), own_control.blueprint(), *blueprints):
         app.register_blueprint(routes)
+    paths = [flow.path for flow in flows]
+
+    @app.get("/")
+    def home() -> Response:
+        return show("home.html", 200, user=somebody(), apps=oauth.apps(world().view), paths=paths)
+
     mount(app, *flows)
     return app
 
