@@ -19,7 +19,7 @@ from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, presets, silences, telling
+from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, presets, sent, silences, telling
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
 from simulators.thousandeyes.connecting import read as read_config
@@ -37,8 +37,6 @@ from simulators.thousandeyes.model import (
     Condition,
     Integration,
     Knobs,
-    Mail,
-    Notification,
 )
 from simulators.thousandeyes.monitors import monitors
 
@@ -126,11 +124,11 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
     def list_deliveries() -> Response:
         """Return what was or is being sent to webhooks, PagerDuty and custom webhooks, oldest first."""
         view = world().view
-        return answer({"deliveries": [delivery_json(view, row) for row in view.all(NOTIFICATIONS)]})
+        return answer({"deliveries": [sent.delivery_json(view, row) for row in view.all(NOTIFICATIONS)]})
 
     @routes.get("/mails")
     def list_mails() -> Response:
-        return answer({"mails": [mail_json(row) for row in world().view.all(MAILS)]})
+        return answer({"mails": [sent.mail_json(row) for row in world().view.all(MAILS)]})
 
     @routes.get("/mails/<mail_id>.eml")
     def read_mail(mail_id: str) -> Response:
@@ -300,38 +298,6 @@ def integration_json(integration: Integration) -> dict[str, Any]:
     """Return an integration as JSON, without its secret."""
     shown = {entry.name: getattr(integration, entry.name) for entry in fields(integration) if entry.name != "token"}
     return shown | {"static": dict(integration.static)}
-
-
-def delivery_json(view: View, row: Notification) -> dict[str, Any]:
-    """Return a notification and what came of it as JSON: the body as text, and no headers, which hold secrets."""
-    integration, operation = view.get(INTEGRATIONS, row.integration), view.get(DOCUMENTS, row.integration)
-    kind = "custom-webhook" if integration is None else integration.kind
-    name = "" if operation is None else str(operation.body.get("name", ""))
-    return {
-        "id": row.id,
-        "at": instants.iso_milliseconds(row.made),
-        "alert": row.alert,
-        "integration": row.integration,
-        "name": name if integration is None else integration.name,
-        "kind": kind,
-        "target": row.url if integration is None else integration.target,
-        "event": row.event,
-        "state": row.state,
-        "attempts": row.attempts,
-        "body": row.body.decode(errors="replace"),
-    }
-
-
-def mail_json(mail: Mail) -> dict[str, Any]:
-    """Return a mail as JSON, with the whole message as it was sent."""
-    return {
-        "id": mail.id,
-        "at": instants.iso_milliseconds(mail.at),
-        "recipient": mail.recipient,
-        "subject": mail.subject,
-        "alerts": list(mail.alerts),
-        "message": mail.raw.decode(errors="replace"),
-    }
 
 
 def summary(view: View) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""app.thousandeyes.com: the pages on which integrations with PagerDuty are made, and chosen by alert rules.
+"""app.thousandeyes.com: the pages on which integrations with PagerDuty are made, and what was told to whom is read.
 
 Integrations, then *New integration*, then *PagerDuty*: the browser goes to PagerDuty's install page and comes back with
 a key for each service, or a key copied from PagerDuty is pasted. No login is simulated. What the API can do is done
@@ -20,7 +20,7 @@ from simulators.engine.browsers import browser, check_form, go
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, vendor_app, world
-from simulators.thousandeyes import connecting
+from simulators.thousandeyes import connecting, sent
 from simulators.thousandeyes.connecting import ATTEMPTS, PAGERDUTY_APP, PAGERDUTY_HOST, Attempt
 from simulators.thousandeyes.model import INTEGRATIONS, RULES, Integration
 from simulators.thousandeyes.native import KIND
@@ -91,6 +91,10 @@ def pages() -> Blueprint:
         view = world().view
         rows = [(row, connecting.notified_by(view, row.id)) for row in view.all(INTEGRATIONS)]
         return show("integrations.html", rows=rows, kind=KIND)
+
+    @routes.get("/notifications")
+    def list_notifications() -> Response:
+        return show("notifications.html", told=sent.newest(world().view, world().journal))
 
     @routes.get(f"{INTEGRATIONS_PAGE}/new")
     def new() -> Response:
