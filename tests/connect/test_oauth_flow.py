@@ -228,6 +228,16 @@ def test_a_bad_request_for_a_token_is_refused_in_the_words_of_oauth(
     assert exchange(town, app, code).status_code == 200
 
 
+@pytest.mark.parametrize(("secret", "status"), [("", 200), ("x", 401)])
+def test_credentials_may_come_by_http_basic(secret: str, status: int) -> None:
+    """As libraries for OAuth send them when nobody says otherwise."""
+    town = Town()
+    app = scoped(town)
+    form = {"grant_type": "client_credentials", "scope": "as_account-us.example users.read"}
+    answer = town.world.client.post(TOKEN, data=form, auth=(app.client_id, secret or app.secret))
+    assert answer.status_code == status
+
+
 def test_what_cannot_keep_a_secret_proves_itself() -> None:
     """A classic app without its secret is given a token for the verifier that belongs to the challenge."""
     town = Town()

@@ -92,6 +92,15 @@ def blueprint() -> Blueprint:
 
     @routes.post(TOKEN)
     def token() -> Response:
-        return answer(transact(oauth.token, request.form), 200, {"Cache-Control": "no-store", "Pragma": "no-cache"})
+        return answer(transact(oauth.token, _form()), 200, {"Cache-Control": "no-store", "Pragma": "no-cache"})
 
     return routes
+
+
+def _form() -> Mapping[str, str]:
+    """Return what was sent; a client may name itself and its secret by HTTP Basic instead, as RFC 6749 allows."""
+    login = request.authorization
+    if login is None or login.type != "basic" or not login.username:
+        return request.form
+    named = {"client_id": login.username, "client_secret": login.password or ""}
+    return {**request.form, **{name: value for name, value in named.items() if value}}
