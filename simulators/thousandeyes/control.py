@@ -78,6 +78,12 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
         transact(silences.suppress_alert, alert_id, forecast.span(allowed(object_body(), ("for",)), "for"))
         return answer({"suppressed": alert_id}, 202)
 
+    @routes.post("/rules/<rule_id>/suppress")
+    def suppress_rule(rule_id: str) -> Response:
+        """Begin a real-time suppression of everything about a rule."""
+        transact(silences.suppress_rule, rule_id, forecast.span(allowed(object_body(), ("for",)), "for"))
+        return answer({"suppressed": rule_id}, 202)
+
     @routes.get("/integrations")
     def list_integrations() -> Response:
         return answer({"integrations": [integration_json(row) for row in world().view.all(INTEGRATIONS)]})

@@ -247,14 +247,14 @@ def _instant(instant: int) -> dict[str, int]:
     return {"epochSecond": instant // SECOND, "epochMilli": instant // 1000}
 
 
-def sample(now: int) -> Alert:
+def sample(now: int, aid: str) -> Alert:
     """Return the made-up HTTP alert the test button sends, a trigger."""
     location = Location("3", now, None, AlertState.TRIGGER, "Response Code: 503")
     return Alert(
         id="00000000-0000-4000-8000-000000000000",
         test="0",
         rule="0",
-        aid="0",
+        aid=aid,
         rule_name="Test alert rule",
         expression="((responseCode >= 500))",
         severity="minor",
@@ -264,7 +264,15 @@ def sample(now: int) -> Alert:
         locations=(location,),
         violations=1,
         test_name="Test",
+        target="https://www.example.com",
     )
+
+
+def sample_context(view: View, alert: Alert, notification_id: str) -> dict[str, Any]:
+    """Return what templates see of the test button's alert: everything an alert on a test has."""
+    context = context_of(view, alert, TRIGGER, notification_id)
+    test = {"id": "0", "name": "Test", "description": "A test", "testType": "http-server", "labels": []}
+    return {**context, "alert": {**context["alert"], "test": test}}
 
 
 def helpers_of(context: Mapping[str, Any], alert_type: str) -> dict[str, Callable[..., Any]]:

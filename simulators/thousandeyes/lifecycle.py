@@ -88,6 +88,8 @@ def _trigger(
         notifications=rule.notifications,
         notify_on_clear=rule.notify_on_clear,
         part=unit.part,
+        target=telling.target_of(draft, test),
+        labels=telling.labels_of(draft, test, rule.aid),
     )
     draft.put(ALERTS, alert)
     draft.record(

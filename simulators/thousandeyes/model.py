@@ -320,6 +320,9 @@ class Alert:
     #: It is held silent at the moment, and how often it began (once more after every silence it outlasted).
     suppressed: bool = False
     version: int = 1
+    #: What was tested, and the test's labels (id, name), at the trigger: they are told when the test is gone, too.
+    target: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def unit(self) -> str:

@@ -81,9 +81,9 @@ def test_webhook(draft: Draft, integration_id: str) -> None:
 
 def test_custom_webhook(draft: Draft, aid: str, operation_id: str) -> None:
     """Send a made-up trigger through a custom webhook; the operation's status tells what came of it."""
-    sample = custom_webhooks.sample(draft.now)
+    sample = custom_webhooks.sample(draft.now, aid)
     notification = Notification(_fresh(draft), "", operation_id, CUSTOM_TEST, b"", draft.now)
-    context = custom_webhooks.context_of(draft, sample, TRIGGER, notification.id)
+    context = custom_webhooks.sample_context(draft, sample, notification.id)
     try:
         operation, connector = custom_webhooks.find(draft, aid, operation_id)
         ready = custom_webhooks.compose(operation, connector, notification, context, sample.alert_type)

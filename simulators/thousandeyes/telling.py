@@ -13,7 +13,17 @@ from simulators.engine.draft import View
 from simulators.engine.zones import local
 from simulators.thousandeyes import documents, monitors
 from simulators.thousandeyes import expression as expressions
-from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, APP, TESTS, AccountGroup, Alert, AlertState, Location
+from simulators.thousandeyes.model import (
+    ACCOUNT_GROUPS,
+    AGENTS,
+    APP,
+    TESTS,
+    AccountGroup,
+    Alert,
+    AlertState,
+    Location,
+    Test,
+)
 
 #: Alert types as people read them.
 TYPE_NAMES: Mapping[str, str] = {
@@ -83,21 +93,30 @@ class Story:
 
 
 def story(view: View, alert: Alert) -> Story:
-    """Return an alert's story, with what is known of its test and account group now."""
+    """Return an alert's story, with what is known of its test and account group now, or of a test that is gone."""
     test, kind = view.get(TESTS, alert.test), alert.alert_type
-    target = "" if test is None else test.target
-    if test is not None and test.body.get("targetAgentId"):
-        target = agent_name(view, str(test.body["targetAgentId"]))
-    labels = documents.labels_of(view, "test", alert.aid, alert.test)
+    target = alert.target if test is None else target_of(view, test)
+    labels = alert.labels if test is None else labels_of(view, test, alert.aid)
     return Story(
         alert,
         TYPE_NAMES.get(expressions.SYNONYMS.get(kind, kind), kind),
         alert.part or target,
         expressions.human(expressions.parse(alert.expression, kind)),
         view.get(ACCOUNT_GROUPS, alert.aid),
-        tuple((label.id, str(label.body["name"])) for label in labels),
+        labels,
         tuple((location_name(view, kind, entry.agent), entry) for entry in alert.locations),
     )
+
+
+def target_of(view: View, test: Test) -> str:
+    """Return what a test tests, as people are told."""
+    agent = test.body.get("targetAgentId")
+    return agent_name(view, str(agent)) if agent else test.target
+
+
+def labels_of(view: View, test: Test, aid: str) -> tuple[tuple[str, str], ...]:
+    """Return the labels (id, name) a test wears in an account group."""
+    return tuple((label.id, str(label.body["name"])) for label in documents.labels_of(view, "test", aid, test.id))
 
 
 def _kind_of_target(alert_type: str) -> str:

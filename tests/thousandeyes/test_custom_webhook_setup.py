@@ -110,6 +110,15 @@ def test_the_status_is_what_the_last_test_came_to_until_something_changes() -> N
     assert (hooks.shown, hooks.press()) == ("pending", "failing")
 
 
+def test_the_test_button_sends_everything_an_alert_on_a_test_has() -> None:
+    """A template that needs the test's id or target passes as it would for a real alert."""
+    hooks = Hooks()
+    wanted = '{"id": {{alert.test.id}}, "name": "{{alert.test.name}}", "target": "{{alert.targets.[0].description}}"}'
+    hooks.change(payload=wanted)
+    assert hooks.press() == "connected"
+    assert json.loads(hooks.got[0][1]) == {"id": 0, "name": "Test", "target": "https://www.example.com"}
+
+
 def test_secrets_come_back_as_asterisks_which_change_nothing_when_sent_back() -> None:
     """What a client read it may write, and the receiver still gets the password."""
     login = {"type": "basic", "username": "u", "password": "p"}

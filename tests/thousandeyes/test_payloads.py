@@ -117,12 +117,6 @@ def test_every_kind_of_alert_is_told_as_the_contract_has_it(alert_type: str) -> 
     )
 
 
-def _json(body: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(body)
-
-
 def test_an_alert_about_routes_lists_monitors_and_no_agents() -> None:
     """Monitors have ids, names and pages of their own; the target is the prefix."""
     trigger, clear = (body["alert"] for body in told("bgp"))
@@ -171,6 +165,33 @@ def test_labels_of_the_test_are_told() -> None:
     here.rule(**receiver.asked)
     here.play("A")
     assert receiver.got[0]["alert"]["testLabels"] == [{"id": int(label.id), "name": "web"}]
+
+
+def test_a_deleted_tests_alert_still_says_what_was_tested() -> None:
+    """Name, target and labels are told at the end as they were at the beginning."""
+    here = Rounds(1)
+    receiver = Receiver(here)
+    here.do(documents.create, "label", commands.DEFAULT_AID, {"name": "web", "type": "test", "ids": [here.test]})
+    here.rule(**receiver.asked)
+    here.play("A")
+    here.do(commands.delete_test, here.test)
+    here.play(".")
+    began, ended = (body["alert"] for body in receiver.got)
+    same = ("testId", "testName", "testLabels", "testTargetsDescription", "apiLinks", "permalink")
+    assert {name: ended[name] for name in same} == {name: began[name] for name in same}
+    assert (ended["active"], ended["testTargetsDescription"]) == (2, ["https://shop.example"])
+
+
+@pytest.mark.parametrize("severity", ["info", "minor", "major", "critical", "unknown"])
+def test_every_severity_a_rule_may_have_is_within_the_contract(severity: str) -> None:
+    """In title case."""
+    here = Rounds(1)
+    receiver = Receiver(here)
+    here.rule(severity=severity, **receiver.asked)
+    here.play("A")
+    (body,) = receiver.got
+    assert body["alert"]["severity"] == severity.title()
+    assert catalogue.flaws("thousandeyes-webhook-current", json.dumps(body)) == []
 
 
 def test_the_test_buttons_event_has_two_keys() -> None:

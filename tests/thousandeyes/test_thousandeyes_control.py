@@ -71,6 +71,21 @@ def test_a_condition_for_every_test_raises_alerts_on_each(here: Account) -> None
     assert len(here.ask("GET", "/alerts")["alerts"]) == 2
 
 
+def test_a_rule_or_an_alert_is_silenced_from_this_moment_on(here: Account) -> None:
+    """What the vendor's pages alone can do: the silent rule raises nothing, the silent alert says that it is."""
+    rule = here.rule(here.test(alertRules=[]))
+    here.sim("POST", f"/rules/{rule}/suppress", {"for": "10m"}, status=202)
+    here.fails("09:01")
+    here.world.run_until("09:09")
+    assert here.ask("GET", "/alerts")["alerts"] == []
+    here.world.run_until("09:15")
+    (alert,) = here.ask("GET", "/alerts")["alerts"]
+    here.sim("POST", f"/alerts/{alert['id']}/suppress", {"for": "5m"}, status=202)
+    assert here.ask("GET", f"/alerts/{alert['id']}")["suppressed"] is True
+    here.sim("POST", "/rules/1/suppress", {"for": "5m"}, status=404)
+    assert "for" in here.sim("POST", f"/rules/{rule}/suppress", {}, status=400)["error"]
+
+
 def test_every_kind_of_trouble_can_be_made_over_the_control_plane(here: Account) -> None:
     """With its value where it has one, and with shapes: by region, in ramps, with the day, now and then."""
     shapes = {
