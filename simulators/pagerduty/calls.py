@@ -58,17 +58,16 @@ _ON_THE_LINE = (CallState.ANSWERED, CallState.VOICEMAIL)
 
 
 def ring(draft: Draft, call: Message, *, busy: bool = False, mailbox: bool = False) -> Message:
-    """Let a call ring and return it; a ``busy`` line ends it at once, a ``mailbox`` picks up when nobody else does."""
-    ringing = replace(call, call=CallState.RINGING, status=STATUS[CallState.RINGING])
-    draft.put(MESSAGES, ringing)
+    """Let a ringing call arrive and return it; a ``busy`` line ends it at once, a ``mailbox`` picks up in time."""
+    draft.put(MESSAGES, call)
     if busy:
-        return step(draft, ringing, CallEvent.BUSY)
+        return step(draft, call, CallEvent.BUSY)
     patience = draft.knobs(Knobs).ring_seconds * SECOND
     if mailbox and (not patience or patience > MAILBOX_AFTER):
         draft.schedule(draft.now + MAILBOX_AFTER, OWNER, TIMER, call.id, CallEvent.VOICEMAIL)
     elif patience:
         draft.schedule(draft.now + patience, OWNER, TIMER, call.id, CallEvent.TIME_UP)
-    return ringing
+    return call
 
 
 def step(draft: Draft, call: Message, event: CallEvent) -> Message:

@@ -18,7 +18,7 @@ from simulators.pagerduty import calls, escalation
 from simulators.pagerduty.model import MESSAGE_ID, MESSAGES, OWNER, Channel, Message
 
 TIMER = "carrier"
-FAILED = "failed"
+FAILED, IN_PROGRESS = "failed", "in_progress"
 #: How long the vendor waits for a receipt before it sends again; the real time is not published.
 PATIENCE = 60 * SECOND
 _BY_NUMBER = {Channel.SMS, Channel.PHONE}
@@ -79,20 +79,21 @@ def change(draft: Draft, line: Carrier) -> None:
 
 def deliver(draft: Draft, message: Message) -> Message:
     """Hand a message to its carrier and return it with its status; it may arrive later, twice or never."""
-    carrier = draft.get(CARRIERS, message.address) if message.channel in _BY_NUMBER else None
+    sent, carrier = message, draft.get(CARRIERS, message.address) if message.channel in _BY_NUMBER else None
     sms = message.channel is Channel.SMS
     if sms and stopped(draft, message.address):
         return _fail(draft, message)
     if carrier is None:
-        return _arrive(draft, message)
+        return _arrive(draft, message, None)
     if carrier.blocked or (carrier.landline and sms):
         return _fail(draft, message)
     if carrier.delay:
         draft.schedule(draft.now + carrier.delay, OWNER, TIMER, message.id, message)
+        message = replace(message, status=IN_PROGRESS)
     else:
-        message = _arrive(draft, message)
+        message = _arrive(draft, message, carrier)
     if not carrier.receipts:
-        again = replace(message, id=draft.fresh(MESSAGE_ID, "pagerduty.message"))
+        again = replace(sent, id=draft.fresh(MESSAGE_ID, "pagerduty.message"))
         draft.schedule(draft.now + carrier.delay + PATIENCE, OWNER, TIMER, again.id, again)
     return message
 
@@ -103,16 +104,17 @@ def _fail(draft: Draft, message: Message) -> Message:
     return failed
 
 
-def _arrive(draft: Draft, message: Message) -> Message:
-    if message.channel is not Channel.PHONE:
-        draft.put(MESSAGES, message)
-        return message
-    line = draft.get(CARRIERS, message.address)
-    return calls.ring(draft, message, busy=bool(line and line.busy), mailbox=bool(line and line.mailbox))
+def _arrive(draft: Draft, message: Message, line: Carrier | None) -> Message:
+    if message.channel is Channel.PHONE:
+        return calls.ring(
+            draft, message, busy=line is not None and line.busy, mailbox=line is not None and line.mailbox
+        )
+    draft.put(MESSAGES, message)
+    return message
 
 
 def on_timer(draft: Draft, timer: Timer) -> None:
     """Let a message arrive that was on its way."""
     message: Message = timer.data
-    _arrive(draft, replace(message, at=draft.now))
+    _arrive(draft, replace(message, at=draft.now), draft.get(CARRIERS, message.address))
     draft.record("notification.arrived", message.id, user=message.user, channel=message.channel.value)

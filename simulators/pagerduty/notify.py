@@ -10,14 +10,14 @@ Somebody who is assigned again without a break keeps a rule that is still runnin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
-from simulators.pagerduty import carriers, escalation, wording
+from simulators.pagerduty import calls, carriers, escalation, wording
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.model import (
     ALERTS,
@@ -29,6 +29,7 @@ from simulators.pagerduty.model import (
     MESSAGES,
     OWNER,
     Agent,
+    CallState,
     Channel,
     Incident,
     Knobs,
@@ -94,12 +95,13 @@ def schedule(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
 
 def cancel(draft: Draft, incident: Incident, users: tuple[str, ...]) -> None:
     """Stop every rule of the users that is still running for the incident."""
-    account, at_once = Account(draft), draft.knobs(Knobs).minute_zero
+    account = Account(draft)
     for user in users:
         for urgency in Urgency:
             for delay, rule, _, _ in escalation.user_rules(account, user, urgency):
-                if delay or not at_once:
-                    draft.cancel(OWNER, RULE, f"{incident.id}:{user}:{rule}")
+                key = f"{incident.id}:{user}:{rule}"
+                if draft.timer(OWNER, RULE, key) and (delay or not draft.knobs(Knobs).minute_zero):
+                    draft.cancel(OWNER, RULE, key)
 
 
 def on_timer(draft: Draft, timer: Timer) -> None:
@@ -139,42 +141,52 @@ def _wanted(draft: Draft, incident_id: str, user: str, rule: Document) -> bool:
     incident = draft.get(INCIDENTS, incident_id)
     if incident is None:
         return False
-    if draft.knobs(Knobs).minute_zero and not rule.body.get("start_delay_in_minutes"):
+    if incident.status is Status.TRIGGERED and any(assignment.user == user for assignment in incident.assignments):
         return True
-    assigned = any(assignment.user == user for assignment in incident.assignments)
-    return assigned and incident.status is Status.TRIGGERED
+    return draft.knobs(Knobs).minute_zero and not rule.body.get("start_delay_in_minutes")
 
 
 def _send(draft: Draft, user: str, method: Document, wanted: Sequence[tuple[str, Document]]) -> None:
     """Send one message about the incidents of ``wanted``, and write an entry for each of them."""
     rows = [draft.need(INCIDENTS, incident) for incident, _ in wanted]
-    message, about = _open(draft, user, method, rows)
-    text = wording.INCIDENT[message.channel](about)
-    message = _deliver(draft, replace(message, others=tuple((row.id, row.turn) for row in rows[1:])), text)
+    channel, about = _about(draft, user, method, rows)
+    message = _deliver(draft, about, channel, method, wording.INCIDENT[channel](about))
     for incident, (_, rule) in zip(rows, wanted, strict=True):
         _note(draft, incident, user, rule, message)
 
 
-def _open(
+def _about(
     draft: Draft, user: str, method: Document, rows: Sequence[Incident], purpose: Purpose = Purpose.INCIDENT
-) -> tuple[Message, wording.About]:
-    """Return a message without a text, and what there is to write it from."""
+) -> tuple[Channel, wording.About]:
+    """Return the channel of a contact method and what there is to write a message for it from."""
     account, first, id = Account(draft), rows[0], draft.fresh(MESSAGE_ID, "pagerduty.message")
     channel = Channel(escalation.CHANNELS[method.body["type"]])
     answered = channel is Channel.SMS and purpose is not Purpose.UPDATE
     code = _code(draft, user, first, id, purpose) if answered else 0
-    address = carriers.address(method)
-    message = Message(id, user, first.id, channel, address, draft.now, first.turn, "", code=code, purpose=purpose)
     alert = next(iter(draft.find(ALERTS, "incident", first.id)), None) if channel is Channel.EMAIL else None
-    details = wording.details(None if alert is None else alert.event)
+    details = "" if alert is None else wording.details(alert.event)
     further = channel is Channel.PHONE and _goes_on(account, first, draft.now)
-    return message, wording.About(account, draft.knobs(Knobs), rows, user, id, code, further, details)
+    return channel, wording.About(account, draft.knobs(Knobs), rows, user, id, code, further, details)
 
 
-def _deliver(draft: Draft, message: Message, text: wording.Text) -> Message:
-    """Hand a message with its text to what lies between the vendor and the person; return it with its status."""
-    whole = replace(message, text=text.text, subject=text.subject, html=text.html)
-    return carriers.deliver(draft, whole)
+def _deliver(
+    draft: Draft,
+    about: wording.About,
+    channel: Channel,
+    method: Document,
+    text: wording.Text,
+    purpose: Purpose = Purpose.INCIDENT,
+    ref: str = "",
+) -> Message:
+    """Hand a message to what lies between the vendor and the person, and return it with its status."""
+    first, address = about.first, carriers.address(method)
+    others = tuple((row.id, row.turn) for row in about.incidents[1:])
+    call = CallState.RINGING if channel is Channel.PHONE else CallState.NONE
+    message = Message(
+        about.id, about.user, first.id, channel, address, draft.now, first.turn, text.text, text.subject, text.html,
+        about.code, call, calls.STATUS.get(call, "success"), others, purpose, ref,
+    )  # fmt: skip
+    return carriers.deliver(draft, message)
 
 
 # -- responders and subscribers ----------------------------------------------------------------------------------------
@@ -211,9 +223,9 @@ def on_ask(draft: Draft, timer: Timer) -> None:
     method = None if rule is None else account.get("contact_methods", rule.body["contact_method"]["id"])
     if asked is None or incident is None or incident.status is Status.RESOLVED or rule is None or method is None:
         return
-    message, about = _open(draft, asked.user, method, [incident], Purpose.RESPONDER)
-    text = wording.responder(about, message.channel, asked.requester, asked.message)
-    message = _deliver(draft, replace(message, ref=asked.request), text)
+    channel, about = _about(draft, asked.user, method, [incident], Purpose.RESPONDER)
+    text = wording.responder(about, channel, asked.requester, asked.message)
+    message = _deliver(draft, about, channel, method, text, Purpose.RESPONDER, asked.request)
     _note(draft, incident, asked.user, rule, message)
 
 
@@ -229,11 +241,10 @@ def tell_subscribers(draft: Draft, incident: Incident, update: StatusUpdate, use
             channel = None if method is None else escalation.CHANNELS.get(str(method.body.get("type")))
             if method is None or channel is None or channel == Channel.PHONE:
                 continue
-            message, about = _open(draft, user, method, [incident], Purpose.UPDATE)
-            text = wording.status_update(
-                about, message.channel, update.user, update.message, update.subject, update.html
-            )
-            notice(draft, _deliver(draft, replace(message, ref=update.id), text))
+            kind = Channel(channel)
+            _, about = _about(draft, user, method, [incident], Purpose.UPDATE)
+            text = wording.status_update(about, kind, update.user, update.message, update.subject, update.html)
+            notice(draft, _deliver(draft, about, kind, method, text, Purpose.UPDATE, update.id))
 
 
 def notice(draft: Draft, message: Message) -> None:
@@ -255,9 +266,11 @@ def tell_handoff(draft: Draft, duty: wording.Duty, method: Document) -> None:
     account, id = Account(draft), draft.fresh(MESSAGE_ID, "pagerduty.message")
     channel = Channel(escalation.CHANNELS[method.body["type"]])
     text = wording.handoff(account, draft.knobs(Knobs), duty, channel, draft.now)
-    address = carriers.address(method)
-    message = Message(id, duty.user, "", channel, address, draft.now, 0, "", purpose=Purpose.HANDOFF)
-    notice(draft, _deliver(draft, message, text))
+    message = Message(
+        id, duty.user, "", channel, carriers.address(method), draft.now, 0, text.text, text.subject, text.html,
+        purpose=Purpose.HANDOFF,
+    )  # fmt: skip
+    notice(draft, carriers.deliver(draft, message))
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

@@ -168,9 +168,12 @@ def test_a_slow_carrier_delivers_later() -> None:
     _line(duty, delay=5 * MINUTE)
     duty.send()
     duty.until(4)
-    assert (len(_log(duty)), duty.messages) == (1, [])
+    assert ([entry["status"] for entry in _log(duty)], duty.messages) == (["in_progress"], [])
     duty.until(5)
     assert duty.told == [(5, "alice")]
+    entries = duty.rest("GET", "/log_entries?include[]=channels").json()["log_entries"]
+    (shown,) = [entry["channel"]["notification"] for entry in entries if entry["type"] == "notify_log_entry"]
+    assert shown["status"] == "success"
 
 
 def test_a_lost_receipt_makes_the_vendor_send_again() -> None:
