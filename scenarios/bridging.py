@@ -1,7 +1,8 @@
 """Our bridge on the stage: the production code on a store in memory, driven by virtual time.
 
 A snapshot of the store is a SQLite savepoint, so it costs the same whatever the store holds. A crash is an exception at
-a named point; after it a new bridge carries on with the same store.
+a named point; after it a new bridge carries on with the same store. A store that fails makes the bridge try again a
+second later, as it does on real time. Its clock may be wrong, and it may fall behind with its work.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from flask import Flask
 from bridge import app as bridge_app
 from bridge.config import Config
 from bridge.core import Answer, Bridge, Inbound, Point
+from bridge.errors import StoreError
 from bridge.store import SqliteStore
 from simulators.engine import instants
 from simulators.engine.transport import Application, Site
 from simulators.engine.world import World
 
 ResultT = TypeVar("ResultT")
+#: How long the bridge waits when its store has failed.
+AGAIN = instants.SECOND
 NAME = "bridge"
 HOST = "bridge.example.com"
 WEBHOOK_URL = f"https://{HOST}/thousandeyes"
@@ -49,9 +53,11 @@ class StageBridge:
         self._crash_at: Point | None = None
         self._down_for = 0
         self._down_until: int | None = None
+        self._idle_until = 0
+        self._skew = 0
         self._tokens = itertools.count(1)
         self.bridge = self._start()
-        gate = bridge_app.DirectGate(_Current(self), lambda: self.world.now)
+        gate = bridge_app.DirectGate(_Current(self), lambda: self.world.now + self._skew)
         world.serve(HOST, Site(NAME, cast(Application, bridge_app.wsgi(_application(), gate)), shared=False))
         world.join(self)
 
@@ -61,7 +67,11 @@ class StageBridge:
         """Return when the bridge next wants to run; while it is down, when it comes back."""
         if self._down_until is not None:
             return self._down_until
-        return self.bridge.next_due()
+        try:
+            due = self.bridge.next_due()
+        except StoreError:
+            due = 0
+        return None if due is None else max(due - self._skew, self._idle_until)
 
     def run_due(self, now: int) -> int:
         """Let the bridge do what is due; a planned crash ends in a new bridge on the same store."""
@@ -71,7 +81,14 @@ class StageBridge:
             self._down_until = None
             self.world.record("bridge.started", NAME)
             return 1
-        done = self._survive(lambda: self.bridge.run_due(now))
+        if now < self._idle_until:
+            return 0
+        try:
+            done = self._survive(lambda: self.bridge.run_due(now + self._skew))
+        except StoreError as error:
+            self._idle_until = now + AGAIN
+            self.world.record("bridge.failed", NAME, why=str(error), until=self._idle_until)
+            return 1
         return 1 if done is None else done
 
     def export(self) -> Any:
@@ -79,20 +96,21 @@ class StageBridge:
         name = f"stage_{next(self._tokens)}"
         with self._one_at_a_time:
             self.store.connection.execute(f"SAVEPOINT {name}")
-            return name, self.bridge.export(), self._crash_at, self._down_for, self._down_until
+            return name, self.bridge.export(), self.config, self._trouble()
 
     def load(self, token: Any) -> None:
         """Return to the state the token stands for."""
-        name, volatile, self._crash_at, self._down_for, self._down_until = token
+        name, volatile, self.config, trouble = token
         self.store.connection.execute(f"ROLLBACK TO {name}")
         self.bridge = self._start()
         self.bridge.load(volatile)
+        self._take_trouble(trouble)
 
     def fork(self, world: World) -> StageBridge:
         """Return an independent copy living in ``world``."""
         twin = StageBridge(world, self.config, SqliteStore.from_connection(_memory(self.store.connection.serialize())))
         twin.bridge.load(self.bridge.export())
-        twin._crash_at, twin._down_for, twin._down_until = self._crash_at, self._down_for, self._down_until
+        twin._take_trouble(self._trouble())
         return twin
 
     # -- what a scenario does to it --------------------------------------------------------------------------------
@@ -102,14 +120,35 @@ class StageBridge:
         self._crash_at = at
         self._down_for = instants.duration(down_for)
 
+    def configure(self, config: Config) -> None:
+        """Let the bridge read another configuration, as on SIGHUP."""
+        self.config = config
+        self.bridge.configure(config)
+
+    def fall_behind(self, span: str | int) -> None:
+        """Let the bridge take notifications in, and do nothing else, for a while."""
+        self._idle_until = self.world.now + instants.duration(span)
+        self.world.record("bridge.busy", NAME, until=self._idle_until)
+
+    def set_clock(self, skew: int) -> None:
+        """Let the bridge's clock be so many microseconds ahead of the world's."""
+        self._skew = skew
+        self.world.record("bridge.clock", NAME, skew=skew)
+
     def receive(self, request: Inbound, now: int) -> Answer:
         """Take a request in; while the bridge is down, or when it dies of it, the connection breaks."""
-        if self._down_until is not None and now < self._down_until:
+        if self._down_until is not None and self.world.now < self._down_until:
             raise httpx.ConnectError("the bridge is down")
         answer = self._survive(lambda: self.bridge.receive(request, now))
         if answer is None:
             raise httpx.ReadError("the bridge died before it answered")
         return answer
+
+    def _trouble(self) -> tuple[Any, ...]:
+        return self._crash_at, self._down_for, self._down_until, self._idle_until, self._skew
+
+    def _take_trouble(self, trouble: tuple[Any, ...]) -> None:
+        self._crash_at, self._down_for, self._down_until, self._idle_until, self._skew = trouble
 
     def _start(self) -> Bridge:
         return Bridge(self.config, self.store, self.world.client, reached=self._reached)

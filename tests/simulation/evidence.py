@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulators.engine import instants
 from simulators.engine.faults import FAULTS, FaultKind
 from simulators.engine.journal import Entry
 from simulators.engine.world import NETWORK, World
@@ -19,6 +20,7 @@ from simulators.pagerduty.api import EVENTS_HOST
 from simulators.thousandeyes.model import ALERTS
 
 BRIDGE = "bridge"
+CLOCK_SETTLES = 10 * instants.MINUTE
 EVENTS = "pagerduty-events"
 
 
@@ -34,6 +36,11 @@ class Exchange:
     body: str
     status: int | None = None
     died_at: str = ""
+
+    @property
+    def severity(self) -> str:
+        """The severity a notification tells."""
+        return str(json.loads(self.body)["alert"].get("severity", ""))
 
     @property
     def stored(self) -> bool:
@@ -54,6 +61,16 @@ class Attempt:
     fault_status: int = 0
     arrivals: list[Exchange] = field(default_factory=list)
     died: bool = False
+
+    @property
+    def key(self) -> str:
+        """The integration key it was tried with."""
+        return str(json.loads(self.body)["routing_key"])
+
+    @property
+    def severity(self) -> str:
+        """The severity it was tried with, empty for a resolve."""
+        return str(json.loads(self.body).get("payload", {}).get("severity", ""))
 
     @property
     def accepted(self) -> bool:
@@ -79,6 +96,8 @@ class Evidence:
         self.world = world
         #: Whether the bridge drops a trigger it has not tried yet when its clear arrives, and the clear with it.
         self.coalescing = False
+        #: How often the bridge may try a key in a minute; unknown when ``None``.
+        self.per_minute: int | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -90,6 +109,9 @@ class Evidence:
         self.stragglers: list[Exchange] = []
         #: Why PagerDuty took an event and did nothing, by the number of the request.
         self.dropped: dict[int, str] = {}
+        #: When the bridge did not run, or told the time wrongly: (from, until), and only now and then the second.
+        self.excursions: list[tuple[int, int]] = []
+        self._down_since: int | None = None
         self._arrived: dict[int, Exchange] = {}
         self._openings: dict[str, Exchange] = {}
         self._open: dict[int, Attempt] = {}
@@ -111,6 +133,15 @@ class Evidence:
                 self._hit(entry)
             elif entry.kind == "bridge.crashed":
                 self._crash(entry)
+                self._down_since = entry.at
+            elif entry.kind == "bridge.started" and self._down_since is not None:
+                self.excursions.append((self._down_since, entry.at))
+                self._down_since = None
+            elif entry.kind in ("bridge.failed", "bridge.busy"):
+                self.excursions.append((entry.at, int(entry.data["until"])))
+            elif entry.kind == "bridge.clock":
+                # What was put off by the old clock goes within the longest pause, and the pace is as long unsure.
+                self.excursions.append((entry.at - CLOCK_SETTLES, entry.at + CLOCK_SETTLES))
             elif entry.kind == "event.dropped":
                 self.dropped[entry.cause] = str(entry.data["why"])
             elif entry.kind == "incident.triggered":
@@ -120,6 +151,17 @@ class Evidence:
     def opening(self, incident: str) -> Exchange:
         """Return the request that opened an incident."""
         return self._openings[incident]
+
+    def astray(self, since: int, until: int) -> bool:
+        """Whether the bridge was down, busy, failing or wrong about the time at any moment of a span."""
+        down = self._down_since is not None and self._down_since <= until
+        return down or any(begun <= until and since <= ended for begun, ended in self.excursions)
+
+    def clock_was_set(self, since: int, until: int) -> bool:
+        """Whether the bridge's clock was set within a span or so short before that it matters."""
+        return any(
+            entry.kind == "bridge.clock" and since - CLOCK_SETTLES <= entry.at <= until for entry in self.entries
+        )
 
     def history(self, incident: str) -> list[Entry]:
         """Return what the journal says about an incident, oldest first."""

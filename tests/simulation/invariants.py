@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from evidence import BRIDGE, EVENTS, Attempt, Evidence, Exchange
 
+from simulators.engine import instants
 from simulators.pagerduty import model as pagerduty
 from simulators.pagerduty.incidents import TIMERS
 from simulators.pagerduty.model import ALERTS, DOCUMENTS, INCIDENTS, Incident, Status, Urgency
@@ -146,6 +147,75 @@ def confirmed_once(evidence: Evidence) -> Iterator[str]:
             done.add(event)
 
 
+def one_key_per_alert(evidence: Evidence) -> Iterator[str]:
+    """Yield events that are sent by another integration key than the alert's first."""
+    first: dict[str, str] = {}
+    for attempt in evidence.attempts:
+        if first.setdefault(attempt.alert, attempt.key) != attempt.key:
+            yield f"entry {attempt.seq}: the {attempt.what} of alert {attempt.alert} goes by {attempt.key}"
+
+
+def severity_is_told(evidence: Evidence) -> Iterator[str]:
+    """Yield triggers whose severity is not what the notification said."""
+    said = {webhook.alert: webhook.severity for webhook in evidence.webhooks if webhook.what == "trigger"}
+    for attempt in evidence.attempts:
+        if attempt.what == "trigger" and attempt.severity != SEVERITIES.get(said.get(attempt.alert, "")):
+            yield f"entry {attempt.seq}: alert {attempt.alert} is {said.get(attempt.alert)}, not {attempt.severity}"
+
+
+SEVERITIES = {"Critical": "critical", "Major": "error", "Minor": "warning", "Info": "warning"}
+
+
+def pace_is_kept(evidence: Evidence) -> Iterator[str]:
+    """Yield integration keys that are tried more often in a minute than the bridge was told."""
+    if evidence.per_minute is None:
+        return
+    recent: dict[str, list[Attempt]] = {}
+    for attempt in evidence.attempts:
+        last = recent.setdefault(attempt.key, [])
+        last[:] = [*(one for one in last if one.at > attempt.at - instants.MINUTE), attempt]
+        # A bridge that dies between a try and its note does not know of that try.
+        known = [one for one in last if not one.died]
+        if len(known) > evidence.per_minute and not evidence.clock_was_set(last[0].at, attempt.at):
+            yield f"entry {attempt.seq}: {len(known)} tries with {attempt.key} in a minute"
+
+
+def keys_stand_alone(evidence: Evidence) -> Iterator[str]:
+    """Yield events that had to wait although nothing was wrong with their own integration key.
+
+    Waiting is in order while the bridge is down, busy or failing, behind an earlier event of the same alert, within six
+    minutes of a try of the same key that was not confirmed, and when the key's pace is used up.
+    """
+    firsts: dict[tuple[str, str], Attempt] = {}
+    for attempt in evidence.attempts:
+        firsts.setdefault((attempt.alert, attempt.what), attempt)
+    seen: set[tuple[str, str]] = set()
+    for webhook in evidence.webhooks:
+        what = "resolve" if webhook.what == "clear" else webhook.what
+        event = firsts.get((webhook.alert, what))
+        if event is None or not webhook.stored or (webhook.alert, what) in seen:
+            continue
+        seen.add((webhook.alert, what))
+        if event.at > webhook.at and not _held_up(evidence, webhook.at, event):
+            yield f"entry {event.seq}: the {what} of alert {webhook.alert} has waited since {webhook.at} for no reason"
+
+
+def _held_up(evidence: Evidence, since: int, event: Attempt) -> bool:
+    if evidence.astray(since, event.at):
+        return True
+    own = [one for one in evidence.attempts if one.key == event.key and one.seq < event.seq]
+    if any(not one.confirmed and one.at >= since - 6 * instants.MINUTE for one in own):
+        return True
+    if any(one.alert == event.alert and one.at >= since for one in own):
+        return True
+    if evidence.per_minute is None or len(own) < evidence.per_minute:
+        return False
+    # Tries of before a jump of the clock count as if they had been made when the bridge noticed it: at its next run.
+    oldest = own[-evidence.per_minute].at
+    jumped = evidence.clock_was_set(oldest, event.at) and event.at - since <= instants.MINUTE
+    return jumped or oldest > event.at - instants.MINUTE - instants.SECOND
+
+
 def incidents_add_up(evidence: Evidence) -> Iterator[str]:
     """Yield incidents whose counts, people and timers do not fit their state."""
     view = evidence.world.view
@@ -245,6 +315,50 @@ def nothing_lost(evidence: Evidence) -> Iterator[str]:
             yield f"the {webhook.what} of alert {webhook.alert}, accepted as entry {webhook.seq}, never arrived"
 
 
+def active_and_open_agree(evidence: Evidence) -> Iterator[str]:
+    """Yield active alerts without an open incident, and open incidents without an active alert, for no listed cause.
+
+    The causes, each to be found in the journal: a person resolved the incident; PagerDuty took the event and dropped it
+    (maintenance, nobody on call); something on the way refused it for good; coalesced; a straggler; the vendor still
+    repeats the notification.
+    """
+    view = evidence.world.view
+    by_alert: dict[str, list[Incident]] = {}
+    for incident in view.all(INCIDENTS):
+        by_alert.setdefault(evidence.opening(incident.id).alert, []).append(incident)
+    for alert in view.all(thousandeyes.ALERTS):
+        incidents = by_alert.get(alert.id, [])
+        is_open = any(incident.status is not Status.RESOLVED for incident in incidents)
+        if (alert.state is AlertState.TRIGGER) is is_open:
+            continue
+        complaint = f"alert {alert.id} is {alert.state} and its incidents are {[one.status.value for one in incidents]}"
+        if is_open:
+            resolves = evidence.tries(alert.id, "resolve")
+            opened = [evidence.opening(one.id) for one in incidents if one.status is not Status.RESOLVED]
+            excuses = (
+                _undelivered(evidence, alert.id),
+                any(attempt.refused for attempt in resolves),
+                _dropped(evidence, resolves),
+                any(_late(evidence, one) for one in opened),
+            )
+        else:
+            triggers = evidence.tries(alert.id, "trigger")
+            excuses = (
+                _undelivered(evidence, alert.id),
+                any(one.resolved_by is not None and one.resolved_by.type == "user_reference" for one in incidents),
+                any(attempt.refused for attempt in triggers),
+                _dropped(evidence, triggers),
+                _coalesced(evidence, alert.id),
+            )
+        if not any(excuses):
+            yield complaint
+
+
+def _undelivered(evidence: Evidence, alert: str) -> bool:
+    """Whether the vendor still tries to tell the latest news of an alert."""
+    return any(row.state != "delivered" for row in evidence.world.view.find(NOTIFICATIONS, "alert", alert))
+
+
 def everything_ends(evidence: Evidence) -> Iterator[str]:
     """Yield active alerts, unfinished notifications, events still queued, and incidents nobody closes."""
     world, view = evidence.world, evidence.world.view
@@ -263,7 +377,7 @@ def everything_ends(evidence: Evidence) -> Iterator[str]:
         opened = evidence.opening(incident.id)
         resolves = evidence.tries(opened.alert, "resolve")
         dead = any(attempt.refused for attempt in resolves)
-        if not dead and not _late(evidence, opened) and not _dropped_in_maintenance(evidence, resolves):
+        if not dead and not _late(evidence, opened) and not _dropped(evidence, resolves):
             yield f"#{incident.number} of alert {opened.alert} is {incident.status} for ever"
 
 
@@ -307,9 +421,13 @@ def _late(evidence: Evidence, opened: Exchange) -> bool:
     return _straggled(evidence, opened) and any(attempt.seq < opened.seq for attempt in resolves)
 
 
-def _dropped_in_maintenance(evidence: Evidence, resolves: list[Attempt]) -> bool:
-    arrivals = [arrival.seq for attempt in resolves for arrival in attempt.arrivals]
-    return any(evidence.dropped.get(seq) == "the service is in maintenance" for seq in arrivals)
+def _dropped(evidence: Evidence, attempts: list[Attempt]) -> bool:
+    """Whether PagerDuty took one of these events and dropped it, because of maintenance or for want of somebody."""
+    arrivals = [arrival.seq for attempt in attempts for arrival in attempt.arrivals]
+    return any(evidence.dropped.get(seq) in DROPPED for seq in arrivals)
+
+
+DROPPED = ("the service is in maintenance", "nobody is on call on any level")
 
 
 def _coalesced(evidence: Evidence, alert: str) -> bool:
@@ -334,6 +452,10 @@ ALWAYS = (
     Invariant("resolve-is-final", "Nothing is sent for an alert after its resolve.", resolve_is_final),
     Invariant("nothing-invented", "The bridge sends only what ThousandEyes has told it.", nothing_invented),
     Invariant("confirmed-once", "An event that PagerDuty has confirmed is not sent again.", confirmed_once),
+    Invariant("one-key", "Trigger and resolve of an alert go by the same integration key.", one_key_per_alert),
+    Invariant("severity", "A trigger's severity is the one ThousandEyes told, translated.", severity_is_told),
+    Invariant("pace", "No integration key is tried more often in a minute than configured.", pace_is_kept),
+    Invariant("keys-alone", "What goes wrong with one integration key holds up no other.", keys_stand_alone),
     Invariant("one-incident", "A ThousandEyes alert has at most one incident.", one_incident_per_alert),
     Invariant("incidents-add-up", "Counts, people and timers of an incident fit its state.", incidents_add_up),
     Invariant("alerts-add-up", "Locations, notifications and units of an alert fit its state.", alerts_add_up),
@@ -343,6 +465,10 @@ SETTLED = (
     Invariant("everything-ends", "Once faults have ended, every clear has closed its incident.", everything_ends),
     Invariant("somebody-told", "An incident that stays open has woken somebody at once.", somebody_was_told),
 )
+
+
+#: Holds once faults have ended and an hour and more has passed, whatever is still wrong with the targets.
+QUIET = (Invariant("same-state", "PagerDuty's open incidents are ThousandEyes' active alerts.", active_and_open_agree),)
 
 
 def hold(invariants: Iterable[Invariant], evidence: Evidence) -> None:

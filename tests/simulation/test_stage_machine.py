@@ -10,7 +10,7 @@ EXPLORING = settings.get_current_profile_name() == "explore"
 
 TestStage = StageMachine.TestCase
 TestStage.settings = settings(
-    max_examples=settings().max_examples if EXPLORING else 40,
+    max_examples=settings().max_examples if EXPLORING else 30,
     stateful_step_count=40 if EXPLORING else 25,
     # Explaining a failure costs as much again as shrinking it, and several bugs at once several times as much.
     phases=[phase for phase in Phase if phase is not Phase.explain],
