@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import thousandeyes_sdk
 from thousandeyes_desk import Desk
 from thousandeyes_sdk.core.exceptions import ApiException
@@ -143,8 +144,6 @@ class Furnished:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the server without the vendor's client."""
-        import httpx
-
         headers = {"Authorization": f"Bearer {commands.DEFAULT_TOKEN}"}
         answer = httpx.request(method, f"{self.desk.base}/v7{path}", json=body, headers=headers)
         assert answer.is_success, answer.text

@@ -167,7 +167,8 @@ def _results(test_id: str, layer: str, server_id: str = "") -> Response:
     span, before = _range(view.now)
     if layer in DIRECTIONS:
         _direction_of(test, layer)
-    starts = (start for start in _starts(view, test, layer, span or (0, view.now)) if start < before)
+    since, until = span or (0, view.now)
+    starts = _starts(view, test, layer, (since, min(until, before - 1)))
     template = Look(view, test, "", 0, expand=expand)
     rows: list[Row] = []
     oldest = before
