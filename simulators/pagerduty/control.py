@@ -13,21 +13,24 @@ from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from simulators.engine import instants
 from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused, UnknownZone
 from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
-from simulators.pagerduty import device_control, loading, webhooks
-from simulators.pagerduty.account import load
+from simulators.pagerduty import device_control, ladder, loading, webhooks
+from simulators.pagerduty.account import Account, load
 from simulators.pagerduty.device_control import person as person
+from simulators.pagerduty.ladder import Conditions, Step
 from simulators.pagerduty.model import (
     API_KEYS,
     DOCUMENTS,
     INCIDENTS,
     Knobs,
+    Urgency,
 )
 
 #: Problems of an account that one refusal names.
@@ -59,6 +62,10 @@ def blueprint() -> Blueprint:
         transact(webhooks.surprise, found, event, data)
         return answer(None, 202)
 
+    @routes.get("/ladder")
+    def foresee() -> Response:
+        return answer({"steps": [step_json(step) for step in steps(world().view, request.args)]})
+
     @routes.get("/account")
     def account() -> Response:
         return answer(summary(world().view))
@@ -84,6 +91,26 @@ def blueprint() -> Blueprint:
         return answer({"knobs": asdict(here.view.knobs(Knobs))})
 
     return routes
+
+
+def steps(view: View, query: Mapping[str, str]) -> tuple[Step, ...]:
+    """Return what will become of the ``incident`` a query names, or of one opened now on its ``service``.
+
+    Refuses a query that names neither (400), and an urgency that is none; an unknown incident is a missing row.
+    """
+    if "incident" in query:
+        return ladder.outlook(view, query["incident"])
+    if "service" not in query:
+        raise Refused(400, {"error": "name an incident or a service: /_sim/ladder?service=ID&urgency=low"})
+    urgency = query.get("urgency")
+    if urgency not in (None, *Urgency):
+        raise Refused(400, {"error": f"urgency is one of {', '.join(Urgency)}"})
+    return ladder.ladder(Account(view), query["service"], view.now, urgency, Conditions.of(view))
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """Return a step of a ladder as JSON."""
+    return asdict(step) | {"at": instants.iso_milliseconds(step.at)}
 
 
 def summary(view: View) -> dict[str, Any]:

@@ -141,7 +141,9 @@ def _wanted(draft: Draft, incident_id: str, user: str, rule: Document) -> bool:
     incident = draft.get(INCIDENTS, incident_id)
     if incident is None:
         return False
-    if incident.status is Status.TRIGGERED and any(assignment.user == user for assignment in incident.assignments):
+    assigned = any(assignment.user == user for assignment in incident.assignments)
+    fits = rule.body.get("urgency", "high") == incident.urgency  # it may have changed while a bundle gathered
+    if assigned and fits and incident.status is Status.TRIGGERED:
         return True
     return draft.knobs(Knobs).minute_zero and not rule.body.get("start_delay_in_minutes")
 

@@ -337,14 +337,20 @@ class Incidents(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["users", "services", "escalation_policies", "schedules", "incidents"]), place=PLACE)
     def put_back(self, what: str, place: int) -> None:
-        """Putting back what was read changes nothing but the time of the update."""
+        """Putting back what was read changes nothing but the time of the update.
+
+        An acknowledged incident is put back by somebody who has acknowledged it: anybody else would join them.
+        """
         rows = self.client.all(f"/{what}?date_range=all", what)
         rows = [row for row in rows if row.get("status") != "resolved"]
-        if not rows:
+        row = rows[place % len(rows)] if rows else {}
+        held = {entry["acknowledger"]["id"] for entry in row.get("acknowledgements") or ()}
+        who = next((human for human in PEOPLE if not held or human.id in held), None)
+        if not row or who is None:
             return
-        path, wrapper = f"/{what}/{rows[place % len(rows)]['id']}", _singular(what)
+        path, wrapper = f"/{what}/{row['id']}", _singular(what)
         before, said = self.client.read(path), self.client.state()
-        answer = self.client.ask("PUT", path, before)
+        answer = self.client.ask("PUT", path, before, who)
         if answer is None or "fault" in answer.headers:
             return
         assert answer.is_success, (path, answer.text)
