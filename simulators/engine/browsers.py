@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from flask import Response, request
@@ -29,6 +29,34 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SCRIPTS = ("javascript", "data", "vbscript", "blob", "file", "about")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.ASCII)
 _PLACE = re.compile(r"[a-z0-9.\-_\[\]:]+", re.ASCII | re.IGNORECASE)
+
+
+class PageDialect:
+    """How a host that serves pages words its refusals (see :class:`~simulators.engine.web.Dialect`): as sentences."""
+
+    def not_found(self) -> Refused:
+        """No such page."""
+        return Refused(404, "There is no such page.")
+
+    def method_not_allowed(self) -> Refused:
+        """The page exists, the method does not."""
+        return Refused(405, "This address does not take that method.")
+
+    def bad_request(self, reason: str) -> Refused:
+        """The request cannot be read."""
+        return Refused(400, reason)
+
+    def too_large(self) -> Refused:
+        """The body is too large."""
+        return Refused(413, "The request is too large.")
+
+    def failed(self) -> Refused:
+        """The simulator itself failed."""
+        return Refused(500, "Something went wrong.")
+
+    def headers(self) -> Mapping[str, str]:
+        """No scripts, no frames, forms that lead home."""
+        return security()
 
 
 @functools.cache

@@ -62,8 +62,11 @@ class Route(Rule):
         return build
 
 
-def vendor_app(name: str, dialect: Dialect) -> Flask:
-    """Return an application without routes whose every refusal speaks ``dialect``."""
+def vendor_app(name: str, dialect: Dialect, show: Callable[[str, int], Response] | None = None) -> Flask:
+    """Return an application without routes whose every refusal speaks ``dialect``.
+
+    ``show`` makes a page of a refusal that is a sentence, given with its status; all others are JSON.
+    """
     app = Flask(name, static_folder=None)
     app.url_rule_class = Route
     app.url_map.strict_slashes = False
@@ -75,6 +78,8 @@ def vendor_app(name: str, dialect: Dialect) -> Flask:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
+        if show is not None and isinstance(error.body, str):
+            return show(error.body, error.status)
         return answer(error.body, error.status, error.headers)
 
     @app.errorhandler(HTTPException)

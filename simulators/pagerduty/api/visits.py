@@ -14,11 +14,11 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, request
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
 
 from simulators.engine import control, instants
 from simulators.engine.browsers import (
     TOKEN,
+    PageDialect,
     browser,
     check_form,
     form_token,
@@ -31,10 +31,9 @@ from simulators.engine.browsers import (
 from simulators.engine.draft import Draft, View
 from simulators.engine.errors import Refused
 from simulators.engine.resources import Document
-from simulators.engine.web import answer, transact, vendor_app, world
+from simulators.engine.web import transact, vendor_app, world
 from simulators.pagerduty import control as own_control
 from simulators.pagerduty import oauth
-from simulators.pagerduty.api.web import PageDialect
 from simulators.pagerduty.connect import SESSIONS, Session, may_install, with_query
 from simulators.pagerduty.model import DOCUMENTS, Knobs
 
@@ -69,34 +68,9 @@ class Flow:
     managers: bool = False
 
 
-class VisitDialect(PageDialect):
-    """Refusals are pages; what other products ask for themselves is JSON."""
-
-    def method_not_allowed(self) -> Refused:
-        """The page exists, the method does not."""
-        return Refused(405, "This address does not take that method.")
-
-    def headers(self) -> Mapping[str, str]:
-        """No scripts, no frames, forms that lead home."""
-        return security()
-
-
 def application(name: str, blueprints: Sequence[Blueprint], *flows: Flow) -> Flask:
     """Return an application that serves ``flows``, with the pages to log in and out, and what ``blueprints`` add."""
-    dialect = VisitDialect()
-    app = vendor_app(name, dialect)
-
-    @app.errorhandler(Refused)
-    def refused(error: Refused) -> Response:
-        if isinstance(error.body, dict):
-            return answer(error.body, error.status, error.headers)
-        return show("visit.html", error.status, title="This does not work", text=str(error.body))
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        known = {404: dialect.not_found, 405: dialect.method_not_allowed, 413: dialect.too_large}
-        return refused(known[error.code]() if error.code in known else dialect.bad_request(str(error.description)))
-
+    app = vendor_app(name, PageDialect(), _refused)
     for routes in (control.blueprint(), own_control.blueprint(), *blueprints):
         app.register_blueprint(routes)
     paths = [flow.path for flow in flows]
@@ -107,6 +81,10 @@ def application(name: str, blueprints: Sequence[Blueprint], *flows: Flow) -> Fla
 
     mount(app, *flows)
     return app
+
+
+def _refused(text: str, status: int) -> Response:
+    return show("visit.html", status, title="This does not work", text=text)
 
 
 def mount(app: Flask, *flows: Flow) -> None:

@@ -7,17 +7,15 @@ to, by GET as well as by POST, and an outdated link changes nothing. No login is
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response
 from flask import request as flask_request
-from werkzeug.exceptions import HTTPException
 
 from simulators.engine import control, instants
-from simulators.engine.browsers import templates
+from simulators.engine.browsers import PageDialect, templates
 from simulators.engine.draft import View
-from simulators.engine.errors import Refused
 from simulators.engine.resources import Document
 from simulators.engine.web import transact, vendor_app, world
 from simulators.pagerduty import control as own_control
@@ -48,39 +46,6 @@ _DONE = {
     "accept": "accepted to help with",
     "decline": "declined to help with",
 }
-_SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
-
-class PageDialect:
-    """How a web host words its refusals: as pages."""
-
-    def not_found(self) -> Refused:
-        """No such page."""
-        return Refused(404, "There is no such page.")
-
-    def method_not_allowed(self) -> Refused:
-        """The page exists, the method does not."""
-        return Refused(405, "This page can only be read.")
-
-    def bad_request(self, reason: str) -> Refused:
-        """The request cannot be read."""
-        return Refused(400, reason)
-
-    def too_large(self) -> Refused:
-        """The body is too large."""
-        return Refused(413, "The request is too large.")
-
-    def failed(self) -> Refused:
-        """The simulator itself failed."""
-        return Refused(500, "Something went wrong.")
-
-    def headers(self) -> Mapping[str, str]:
-        """No scripts, no frames."""
-        return _SECURITY
 
 
 def page(title: str, status: int = 200, **parts: Any) -> Response:
@@ -93,17 +58,7 @@ def page(title: str, status: int = 200, **parts: Any) -> Response:
 def application() -> Flask:
     """Return the application of the account's host."""
     dialect = PageDialect()
-    app = vendor_app("pagerduty-web", dialect)
-
-    @app.errorhandler(Refused)
-    def refused(error: Refused) -> Response:
-        return page(str(error.body), error.status)
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        known = {404: dialect.not_found, 405: dialect.method_not_allowed}
-        return refused(known[error.code]() if error.code in known else dialect.bad_request(str(error.description)))
-
+    app = vendor_app("pagerduty-web", dialect, page)
     app.register_blueprint(control.blueprint())
     app.register_blueprint(own_control.blueprint())
     kinds: dict[str, list[str]] = {}
@@ -121,7 +76,9 @@ def application() -> Flask:
     @app.get("/i/<int:number>")
     def by_number(number: int) -> Response:
         found = world().view.find(INCIDENTS, "number", number)
-        return show_incident(found[0]) if found else refused(dialect.not_found())
+        if not found:
+            raise dialect.not_found()
+        return show_incident(found[0])
 
     @app.route("/incidents/<id>/<act>", methods=["GET", "POST"])
     def act(id: str, act: str) -> Response:

@@ -7,19 +7,17 @@ over the API; these pages offer what it cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Flask, Response, redirect, request
-from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from simulators.engine import browsers, control
-from simulators.engine.browsers import browser, check_form, go
+from simulators.engine.browsers import PageDialect, browser, check_form, go
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
-from simulators.engine.web import answer, transact, vendor_app, world
+from simulators.engine.web import transact, vendor_app, world
 from simulators.thousandeyes import connecting, sent
 from simulators.thousandeyes.connecting import ATTEMPTS, PAGERDUTY_APP, PAGERDUTY_HOST, Attempt
 from simulators.thousandeyes.model import INTEGRATIONS, RULES, Integration
@@ -29,53 +27,16 @@ HOST = "app.thousandeyes.com"
 INTEGRATIONS_PAGE, CALLBACK = "/integrations", "/integrations/pagerduty"
 
 
-class PageDialect:
-    """How this host words what every host has to say: as pages."""
-
-    def not_found(self) -> Refused:
-        """No such page."""
-        return Refused(404, "There is no such page.")
-
-    def method_not_allowed(self) -> Refused:
-        """The page exists, the method does not."""
-        return Refused(405, "This address does not take that method.")
-
-    def bad_request(self, reason: str) -> Refused:
-        """The request cannot be read."""
-        return Refused(400, reason)
-
-    def too_large(self) -> Refused:
-        """The body is too large."""
-        return Refused(413, "The request is too large.")
-
-    def failed(self) -> Refused:
-        """The simulator itself failed."""
-        return Refused(500, "Something went wrong.")
-
-    def headers(self) -> Mapping[str, str]:
-        """No scripts, no frames, forms that lead home."""
-        return browsers.security()
-
-
 def application() -> Flask:
     """Return the application of app.thousandeyes.com."""
-    dialect = PageDialect()
-    app = vendor_app("thousandeyes-web", dialect)
-
-    @app.errorhandler(Refused)
-    def refused(error: Refused) -> Response:
-        if isinstance(error.body, dict):
-            return answer(error.body, error.status, error.headers)
-        return show("message.html", error.status, text=str(error.body))
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        known = {404: dialect.not_found, 405: dialect.method_not_allowed, 413: dialect.too_large}
-        return refused(known[error.code]() if error.code in known else dialect.bad_request(str(error.description)))
-
+    app = vendor_app("thousandeyes-web", PageDialect(), _refused)
     app.register_blueprint(control.blueprint())
     app.register_blueprint(pages())
     return app
+
+
+def _refused(text: str, status: int) -> Response:
+    return show("message.html", status, text=text)
 
 
 def pages() -> Blueprint:
