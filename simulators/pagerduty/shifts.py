@@ -21,7 +21,7 @@ from typing import Any
 from dateutil import rrule
 
 from simulators.engine import instants, zones
-from simulators.engine.errors import BadInstant
+from simulators.engine.errors import BadInstant, UnknownZone
 from simulators.engine.instants import DAY
 from simulators.engine.resources import Document
 from simulators.pagerduty.account import AnyAccount
@@ -42,6 +42,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "YEARLY": _SLOW,
 }
 _DATES = re.compile(r"(EXDATE|RDATE)((?:;[A-Z]+=[^:;]+)*):([0-9TZ,]+)")
+#: Days of a week, and days such as the second Monday or the last Friday of a month.
+_DAY, _ORDINAL_DAY = re.compile("MO|TU|WE|TH|FR|SA|SU"), re.compile("([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)")
 _STEP = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z?))?")
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
@@ -140,7 +142,7 @@ def check_recurrence(event: Event) -> None:
     """Raise :class:`BadRecurrence` for a recurrence that cannot be read or never occurs."""
     try:
         found = next(iter(_rules(event)), None)
-    except (ValueError, OverflowError) as problem:
+    except (ValueError, OverflowError, IndexError) as problem:
         raise BadRecurrence(str(problem) if isinstance(problem, BadRecurrence) else "RRULE is invalid") from None
     if found is None:
         raise BadRecurrence("has no occurrence")
@@ -178,6 +180,9 @@ def _rule(text: str, zone: str, begin: datetime) -> rrule.rrule:
     wrong = [name for name in parts if name not in PARTS[frequency]]
     if wrong:
         raise BadRecurrence(f"{wrong[0]} cannot be used with FREQ={frequency}")
+    days, listed = _ORDINAL_DAY if frequency in {"MONTHLY", "YEARLY"} else _DAY, parts.get("BYDAY", "")
+    if "BYDAY" in parts and not all(days.fullmatch(day) for day in listed.split(",")):
+        raise BadRecurrence("BYDAY is invalid")
     if not _STEP.fullmatch(parts.get("INTERVAL", "1")):
         raise BadRecurrence("INTERVAL must be between 1 and 9999")
     if not _comes_true(parts, begin):
@@ -194,9 +199,9 @@ def _rule(text: str, zone: str, begin: datetime) -> rrule.rrule:
 def _comes_true(parts: Mapping[str, str], begin: datetime) -> bool:
     """Return whether steps of hours or days ever fall on the days asked for; the search for the first could be long."""
     step = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1)}.get(parts["FREQ"])
-    wanted = {_DAYS.get(day[-2:]) for day in parts.get("BYDAY", "").split(",")}
-    if step is None or "BYDAY" not in parts or None in wanted:
+    if step is None or "BYDAY" not in parts:
         return True
+    wanted = {_DAYS[day] for day in parts["BYDAY"].split(",")}
     length = int(parts.get("INTERVAL", "1")) * step % timedelta(weeks=1)
     return any((begin + number * length).weekday() in wanted for number in range(168))
 
@@ -212,6 +217,8 @@ def _stamp(text: str, zone: str, begin: datetime, written: str) -> datetime:
             return datetime.combine(datetime.fromisoformat(day), begin.time())
         instant = instants.parse(f"{day}T{match[4]}:{match[5]}:{match[6]}{match[7]}", written)
         return _EPOCH + _wall(instant, zone) * _MICROSECOND
+    except UnknownZone:
+        raise BadRecurrence(f"{written} is not a known time zone") from None
     except (ValueError, OverflowError):
         raise BadRecurrence(f"{text} is not a date") from None
 

@@ -325,9 +325,12 @@ def test_an_override_names_one_source_and_can_be_taken_back() -> None:
         ("event.effective_until", {"effective_until": "2026-03-02T01:00:00Z"}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY", "RRULE:FREQ=WEEKLY"]}),
         ("event.recurrence", {"recurrence": ["FREQ=DAILY"]}),
+        ("event.recurrence[0]", {"recurrence": [None]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY", "EXDATE:yesterday"]}),
+        ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY", "EXDATE;TZID=Nowhere/Land:20260303T090000"]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY;INTERVAL=0"]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY;BYDAY=XX"]}),
+        ("event.recurrence", {"recurrence": ["RRULE:FREQ=MONTHLY;BYDAY=99MO"]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=WEEKLY;BYMONTHDAY=30"]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=SECONDLY"]}),
         ("event.recurrence", {"recurrence": ["RRULE:FREQ=DAILY;COUNT=0"]}),
@@ -440,3 +443,43 @@ def test_shifts_agree_with_a_walk_through_the_calendar(
             wanted = {who for start, end, who in spans if start <= wall < end}
             assert {duty.member for duty in duties if duty.start <= at < duty.end} == wanted
         at += 30 * MINUTE
+
+
+RULES = st.builds(
+    lambda frequency, parts: ";".join([f"RRULE:FREQ={frequency}", *parts]),
+    st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY", "MINUTELY", ""]),
+    st.lists(
+        st.builds(
+            "{}={}".format,
+            st.sampled_from(
+                ["INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYHOUR", "BYSETPOS"]
+            ),
+            st.sampled_from(
+                ["1", "-1", "3", "31", "MO", "2TU", "-1FR,SA", "20260601T000000Z", "20260601", "", "x", "1,2,5"]
+            ),
+        ),
+        max_size=3,
+        unique_by=lambda part: part.partition("=")[0],
+    ),
+)
+DATES = st.builds(
+    "{}:{}".format,
+    st.sampled_from(["EXDATE", "RDATE", "EXDATE;TZID=Asia/Kolkata", "RDATE;TZID=Nowhere/Land", "XDATE"]),
+    st.sampled_from(
+        ["20260303T080000Z", "20260303", "20260329T023000", "99991231T235959Z", "00010101", "20260230", "1"]
+    ),
+)
+
+
+@given(main=RULES, dates=st.lists(DATES, max_size=2), zone=st.sampled_from([BERLIN, "Pacific/Apia", "UTC"]))
+def test_whatever_recurs_is_taken_or_refused(main: str, dates: list[str], zone: str) -> None:
+    """A recurrence that is taken can be asked for its shifts, any other is refused with the reason."""
+    begin = {"start_time": zoned("2026-03-02T09:00:00", zone), "end_time": zoned("2026-03-02T12:00:00", zone)}
+    body = event(ALICE.id) | begin | {"recurrence": [main, *dates]}
+    rows = {"v3_schedules": [{"id": "PS", "time_zone": zone, "rotations": [{"id": "A1", "events": [body]}]}]}
+    if loading.problems(rows):
+        return
+    account, document = Account.from_json(rows), Document("PS", "schedule_v3", freeze({"time_zone": zone}), 0, 0)
+    since = instants.parse("2026-03-01T00:00:00Z")
+    for duty in shifts.duties(account, document, since, since + 300 * DAY):
+        assert (duty.start < duty.end, duty.member) == (True, ALICE.id)

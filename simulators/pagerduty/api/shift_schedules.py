@@ -45,7 +45,7 @@ EVENT = (
     Field("end_time", _OBJECT, required=True, fields=_ZONED),
     Field("effective_since", required=True, max_length=40),
     Field("effective_until", max_length=40),
-    Field("recurrence", _LIST, required=True, items=Field("recurrence", max_length=1000)),
+    Field("recurrence", _LIST, required=True, items=Field("recurrence", nullable=False, max_length=1000)),
     Field("assignment_strategy", _OBJECT, required=True, fields=_STRATEGY),
 )
 
