@@ -1,4 +1,4 @@
-"""What lies between the vendor and a phone: lines that are slow, lose receipts, are landlines, busy or blocked.
+"""What lies between the vendor and a phone: lines that are slow, repeat, lose receipts, are landlines, busy or blocked.
 
 A number without an entry works. A lost receipt makes the vendor send again, so the person gets the message twice; an
 SMS to a landline, to a number that asked for no more of them (``STOP``) and anything to a blocked number fails and
@@ -28,7 +28,8 @@ _BY_NUMBER = {Channel.SMS, Channel.PHONE}
 class Carrier:
     """How the line of one number behaves; ``id`` is the number as messages show it, ``delay`` in microseconds.
 
-    ``mailbox`` picks up calls that nobody answers, a ``busy`` line takes none.
+    A line that ``repeats`` delivers every message twice, a ``mailbox`` picks up calls that nobody answers, a ``busy``
+    line takes none.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Carrier:
     blocked: bool = False
     busy: bool = False
     mailbox: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,16 @@ def deliver(draft: Draft, message: Message) -> Message:
         message = replace(message, status=IN_PROGRESS)
     else:
         message = _arrive(draft, message, carrier)
+    if carrier.repeats:
+        _send_again(draft, sent, carrier.delay)
     if not carrier.receipts:
-        again = replace(sent, id=draft.fresh(MESSAGE_ID, "pagerduty.message"))
-        draft.schedule(draft.now + carrier.delay + PATIENCE, OWNER, TIMER, again.id, again)
+        _send_again(draft, sent, carrier.delay + PATIENCE)
     return message
+
+
+def _send_again(draft: Draft, message: Message, after: int) -> None:
+    again = replace(message, id=draft.fresh(MESSAGE_ID, "pagerduty.message"))
+    draft.schedule(draft.now + after, OWNER, TIMER, again.id, again)
 
 
 def _fail(draft: Draft, message: Message) -> Message:

@@ -67,6 +67,12 @@ _NOTICES: Mapping[str, str] = {
     Purpose.UPDATE: "subscribed to status updates",
     Purpose.HANDOFF: "goes on or off call",
 }
+#: What happens to telephone numbers, by kind of entry.
+_LINES: Mapping[str, str] = {
+    "sms.stopped": "asks for no more SMS",
+    "sms.started": "gets SMS again",
+    "carrier.changed": "has another kind of line",
+}
 _BY = {channel: f"by {channel}" for channel in ("sms", "phone", "email", "push")}
 
 
@@ -125,6 +131,8 @@ class PagerDuty:
         connected = connect.sentence(account, entry)
         if connected is not None:
             return line(*connected)
+        if entry.kind in _LINES:
+            return line(f"{entry.subject} {_LINES[entry.kind]}", ", ".join(data))
         if entry.kind == "call.changed":
             return line(f"the call to {name(account, 'users', data['user'])}: {data['state'].replace('_', ' ')}")
         if entry.kind == "notification.arrived":

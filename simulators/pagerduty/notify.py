@@ -122,7 +122,10 @@ def on_timer(draft: Draft, timer: Timer) -> None:
 
 
 def on_bundle(draft: Draft, timer: Timer) -> None:
-    """Send what was gathered for one contact method, as far as it is still wanted, each incident once."""
+    """Send what was gathered for one contact method, as far as it is still wanted, each incident once.
+
+    The message covers every triggered incident of its person, those whose rules fell due first.
+    """
     account, method = Account(draft), draft.get(DOCUMENTS["contact_methods"], timer.key)
     found: dict[str, tuple[str, Document]] = {}
     for incident, user, rule_id in timer.data:
@@ -130,7 +133,16 @@ def on_bundle(draft: Draft, timer: Timer) -> None:
         if rule is not None and _wanted(draft, incident, user, rule):
             found.setdefault(incident, (incident, rule))
     if method is not None and found:
-        _send(draft, timer.data[0][1], method, list(found.values()))
+        user = timer.data[0][1]
+        further = [row for row in _triggered(draft, user) if row.id not in found]
+        _send(draft, user, method, list(found.values()), further)
+
+
+def _triggered(draft: Draft, user: str) -> list[Incident]:
+    """Return the triggered incidents that are assigned to a user, by number."""
+    rows = [row for urgency in Urgency for row in draft.find(INCIDENTS, "status", (Status.TRIGGERED, urgency))]
+    found = [row for row in rows if any(assignment.user == user for assignment in row.assignments)]
+    return sorted(found, key=lambda row: row.number)
 
 
 def _wanted(draft: Draft, incident_id: str, user: str, rule: Document) -> bool:
@@ -148,10 +160,16 @@ def _wanted(draft: Draft, incident_id: str, user: str, rule: Document) -> bool:
     return draft.knobs(Knobs).minute_zero and not rule.body.get("start_delay_in_minutes")
 
 
-def _send(draft: Draft, user: str, method: Document, wanted: Sequence[tuple[str, Document]]) -> None:
-    """Send one message about the incidents of ``wanted``, and write an entry for each of them."""
+def _send(
+    draft: Draft,
+    user: str,
+    method: Document,
+    wanted: Sequence[tuple[str, Document]],
+    further: Sequence[Incident] = (),
+) -> None:
+    """Send one message about the incidents of ``wanted`` and ``further``, and write an entry for each wanted one."""
     rows = [draft.need(INCIDENTS, incident) for incident, _ in wanted]
-    channel, about = _about(draft, user, method, rows)
+    channel, about = _about(draft, user, method, [*rows, *further])
     message = _deliver(draft, about, channel, method, wording.INCIDENT[channel](about))
     for incident, (_, rule) in zip(rows, wanted, strict=True):
         _note(draft, incident, user, rule, message)

@@ -189,6 +189,19 @@ def test_a_lost_receipt_makes_the_vendor_send_again() -> None:
     assert duty.incident.status is Status.ACKNOWLEDGED
 
 
+def test_a_line_that_repeats_delivers_everything_twice() -> None:
+    """At once, with the same text and code, and the log has one entry; a call rings twice."""
+    duty = Duty()
+    _line(duty, repeats=True)
+    duty.send()
+    first, second = duty.messages
+    assert (first.text, first.code, duty.told) == (second.text, second.code, [(0, "alice"), (0, "alice")])
+    assert len(_log(duty)) == 1
+    duty.do(lambda draft: draft.put(CARRIERS, Carrier("+1 5550101", repeats=True)))
+    duty.until(30)
+    assert [row.call for row in duty.do(devices.inbox, BOB.id)] == [CallState.RINGING] * 2
+
+
 @pytest.mark.parametrize("faults", [{"landline": True}, {"blocked": True}])
 def test_what_cannot_be_delivered_fails_and_reaches_nobody(faults: dict[str, bool]) -> None:
     """An SMS to a landline, anything to a blocked number; the escalation goes on."""

@@ -146,7 +146,8 @@ def _lines(desk: Desk) -> dict[str, Any]:
 
 def test_a_line_is_disturbed_and_mended(desk: Desk) -> None:
     """However the number is spaced; what is not named is as on a line that works, and the journal has both changes."""
-    works = {"delay": 0, "receipts": True, "landline": False, "blocked": False, "busy": False, "mailbox": False}
+    works = {"delay": 0, "receipts": True, "landline": False, "blocked": False, "busy": False, "mailbox": False,
+             "repeats": False}  # fmt: skip
     assert _lines(desk) == dict.fromkeys(("+1 5550102", "+1 5550103"), works | {"stopped": False})
     changed = desk.ask("PUT", "/../carriers/+15550102", {"delay": "5m", "receipts": False})
     assert changed.json()["carrier"] == _lines(desk)["+1 5550102"] | {"number": "+1 5550102"}
@@ -155,6 +156,7 @@ def test_a_line_is_disturbed_and_mended(desk: Desk) -> None:
     assert _lines(desk)["+1 5550102"] == works | {"stopped": False}
     told = [dict(entry.data) for entry in desk.world.journal if entry.kind == "carrier.changed"]
     assert told == [{"delay": 300_000_000, "receipts": False}, {}]
+    assert "+1 5550102 has another kind of line  [delay, receipts]" in desk.ask("GET", "/../timeline.txt").text
 
 
 def test_what_did_not_arrive_is_shown_apart(desk: Desk) -> None:

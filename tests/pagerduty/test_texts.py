@@ -11,7 +11,7 @@ from duty_rig import ACTING, ALICE, Duty, user
 from scenarios import accounts
 from scenarios.accounts import Human, Reach
 from simulators.pagerduty import account, amendments, devices, incidents
-from simulators.pagerduty.model import DOCUMENTS, Channel, Message, SmsWording, Status
+from simulators.pagerduty.model import DOCUMENTS, LOG_ENTRIES, Channel, LogType, Message, SmsWording, Status
 
 FAY = Human(
     "PFAY001",
@@ -140,6 +140,19 @@ def test_a_bundle_leaves_out_what_is_over_and_may_be_of_one() -> None:
     duty.send("resolve", key="c")
     duty.until(5)
     assert len(_on(duty, Channel.PUSH)) == 1
+
+
+def test_a_bundle_covers_every_triggered_incident_of_its_person() -> None:
+    """Also what was told before; the log has an entry for what fell due only, and one answer is for all."""
+    duty = _bundled(count=1)
+    duty.send(key="later")
+    duty.until(2)
+    first, second = _on(duty, Channel.SMS)
+    assert (first.text.split(" on ")[0], second.text.split(".")[0]) == ("ALRT #1", "ALRT: #2,#1 on Network")
+    listed = duty.world.view.find(LOG_ENTRIES, "incident", duty.incidents[0].id)
+    assert sum(row.type is LogType.NOTIFY for row in listed) == 4
+    duty.do(devices.reply_sms, FAY.id, f"{second.code or ''}4")
+    assert {row.status for row in duty.incidents} == {Status.ACKNOWLEDGED}
 
 
 def test_the_newer_wording_of_a_bundle_lists_numbers() -> None:
