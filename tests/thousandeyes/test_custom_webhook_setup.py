@@ -152,6 +152,13 @@ def test_a_deleted_webhook_is_gone_from_rules_and_their_alerts_go_on() -> None:
         ("connectors/generic", {"target": "ftp://host/"}, "target"),
         ("connectors/generic", {"headers": [{"name": "X Key", "value": "v"}]}, "headers[0].name"),
         ("operations/webhooks", {"headers": [{"name": "X\r\nKey", "value": "v"}]}, "headers[0].name"),
+        ("connectors/generic", {"authentication": {"type": "bearer-token", "token": 5}}, "authentication.token"),
+        ("connectors/generic", {"authentication": {"type": "basic", "username": "u"}}, "authentication.password"),
+        (
+            "connectors/generic",
+            {"authentication": OAUTH | {"oauthTokenUrl": "nowhere"}},
+            "authentication.oauthTokenUrl",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_when_it_is_set_up(what: str, settings: dict[str, Any], field: str) -> None:

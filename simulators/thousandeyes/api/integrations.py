@@ -9,7 +9,7 @@ services are made in the vendor's pages only, here in the control plane (:mod:`~
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +38,7 @@ from simulators.thousandeyes.model import RULES
 
 VIEW, EDIT = "9", "10"
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+ADDRESSES = ("oauthAuthUrl", "oauthTokenUrl")
 SECRETS = ("password", "token", "refreshToken", "oauthClientSecret", "code")
 
 
@@ -65,9 +66,20 @@ def _connector_problems(view: View, caller: Caller, body: Shown, connector: Docu
     found.extend(_header_problems(body))
     login = body.get("authentication")
     if login is not None:
-        needed, _ = AUTHENTICATION[login["type"]]
-        found.extend(FieldError(f"authentication.{name}", "is required") for name in needed if not login.get(name))
+        found.extend(FieldError(f"authentication.{name}", problem) for name, problem in _login_problems(login))
     return found
+
+
+def _login_problems(login: Shown) -> Iterator[tuple[str, str]]:
+    needed, optional = AUTHENTICATION[login["type"]]
+    for name in (*needed, *optional):
+        value = login.get(name)
+        if name in needed and not value:
+            yield name, "is required"
+        elif value is not None and not isinstance(value, str):
+            yield name, "must be a string"
+        elif value and name in ADDRESSES and not _is_url(value):
+            yield name, "must be a URL"
 
 
 def _is_url(text: str) -> bool:
