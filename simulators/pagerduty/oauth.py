@@ -139,16 +139,21 @@ def register(
     scopes: Iterable[str] = CLASSIC,
     vendor: str = "",
     id: str = "",
+    client_id: str = "",
+    client_secret: str = "",
 ) -> App:
-    """Register an app, or change the one with this ``id``; scopes other than ``read`` and ``write`` make it scoped."""
-    known = find(draft, id=id) if id else None
+    """Register an app, or change the one with this ``id``; scopes other than ``read`` and ``write`` make it scoped.
+
+    What is not given is drawn, or stays as it was.
+    """
+    known = find(draft, id=id)
     asked = tuple(dict.fromkeys(scopes))
     app = App(
         id or draft.fresh(RESOURCE_ID, "pagerduty.app"),
         name,
         tuple(redirects),
-        known.client_id if known else draft.fresh(ids.UUID4, "pagerduty.app.client"),
-        known.secret if known else draft.fresh(_SECRET, "pagerduty.app.secret"),
+        client_id or (known.client_id if known else draft.fresh(ids.UUID4, "pagerduty.app.client")),
+        client_secret or (known.secret if known else draft.fresh(_SECRET, "pagerduty.app.secret")),
         asked,
         not set(asked) <= set(CLASSIC),
         known.connect_key if known else draft.fresh(_CONNECT_KEY, "pagerduty.app.connect"),

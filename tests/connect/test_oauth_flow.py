@@ -426,6 +426,19 @@ def test_consent_in_one_step() -> None:
     assert town.ask("POST", path, wish | {"redirect": "https://x.example"}).status_code == 400
 
 
+def test_an_app_may_bring_its_own_id_and_secret() -> None:
+    """So that a configuration that exists already needs no change; an id that is taken is refused."""
+    town = Town()
+    wish = {"name": "Tool", "redirects": [BACK], "scopes": ["users.read"], "client_id": "mine", "client_secret": "shh"}
+    path = f"https://{API_HOST}/_sim/apps"
+    assert town.ask("POST", path, wish).json()["app"]["client_secret"] == "shh"
+    form = {"grant_type": "client_credentials", "scope": "as_account-us.example users.read"}
+    form |= {"client_id": "mine", "client_secret": "shh"}
+    assert town.world.client.post(TOKEN, data=form).json()["scope"] == "as_account-us.example users.read"
+    again = town.ask("POST", path, wish | {"name": "Other"})
+    assert (again.status_code, "Tool" in again.json()["error"]) == (400, True)
+
+
 def test_every_operation_has_a_scope_of_its_kind() -> None:
     """Each is called like its resource, with reading and writing apart."""
     found = {oauth.scope_of(operation.method, operation.path) for operation in rest.operations()}

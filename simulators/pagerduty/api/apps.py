@@ -40,7 +40,11 @@ def blueprint() -> Blueprint:
 
     @routes.post("/apps")
     def register() -> Response:
-        return answer({"app": shown(transact(oauth.register, **_registration(object_body())))}, 201)
+        wish = _registration(object_body())
+        other = oauth.find(world().view, client_id=wish["client_id"])
+        if other is not None and other.id != wish["id"]:
+            raise _wrong(f"client_id: {other.name} ({other.id}) has it already")
+        return answer({"app": shown(transact(oauth.register, **wish))}, 201)
 
     @routes.post("/apps/<id>/install")
     def install(id: str) -> Response:
@@ -105,7 +109,8 @@ def _app(id: str) -> App:
 
 
 def _registration(wish: Mapping[str, Any]) -> dict[str, Any]:
-    known = ("id", "name", "redirects", "scopes", "vendor")
+    texts = ("id", "name", "vendor", "client_id", "client_secret")
+    known = (*texts, "redirects", "scopes")
     unknown = next((name for name in wish if name not in known), None)
     if unknown is not None:
         raise _wrong(f"{unknown!r} is not known here; known are {', '.join(known)}")
@@ -113,17 +118,10 @@ def _registration(wish: Mapping[str, Any]) -> dict[str, Any]:
     bad = next((url for url in redirects if browsers.absolute(url) is None), None)
     if not redirects or bad is not None:
         raise _wrong("redirects must be an array of absolute URLs" + (f", not {bad!r}" if bad else ""))
-    name = _text(wish, "name")
-    if not name:
+    given = {name: _text(wish, name) for name in texts}
+    if not given["name"]:
         raise _wrong("name is required")
-    scopes = tuple(_texts(wish, "scopes")) or oauth.CLASSIC
-    return {
-        "name": name,
-        "redirects": redirects,
-        "scopes": scopes,
-        "vendor": _text(wish, "vendor"),
-        "id": _text(wish, "id"),
-    }
+    return {**given, "redirects": redirects, "scopes": tuple(_texts(wish, "scopes")) or oauth.CLASSIC}
 
 
 def _user(view: View, wish: Mapping[str, Any]) -> Document:
