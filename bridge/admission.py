@@ -67,6 +67,12 @@ def authentic(receiver: Receiver, headers: Mapping[str, str]) -> bool:
     return user_fits and any(fits)
 
 
+def looks_meant(receiver: Receiver, request: Inbound) -> bool:
+    """Say whether a refused request is a sender's with the wrong secret, and not one of the internet's passers-by."""
+    name = receiver.header if receiver.auth == "header" else "authorization"
+    return name in request.headers or (request.body is not None and b'"eventType"' in request.body)
+
+
 def signed(secrets: Sequence[Secret], headers: Mapping[str, str], body: bytes) -> bool:
     """Say whether a PagerDuty v3 webhook is signed with one of ``secrets``.
 

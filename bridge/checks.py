@@ -63,6 +63,11 @@ def configuration(config: Config) -> Iterator[Finding]:
     if catching:
         words = f"the routes behind {catching[0]} are never reached, because it matches everything"
         yield Finding(Level.WARNING, "configuration", words, "Move it to the end, or give it a condition.")
+    routed = {route.key for route in config.routes}
+    for section, watch in (("self_alert", config.self_alert), ("canary", config.canary)):
+        if watch.key in routed:
+            words = f"{section}.key is a key that alerts are routed to, too"
+            yield Finding(Level.WARNING, "configuration", words, "Give it an integration key of a service of its own.")
     if config.self_alert.key is None:
         words = "nobody is paged when the bridge itself cannot do its job"
         yield Finding(Level.WARNING, "configuration", words, "Set self_alert.key.")

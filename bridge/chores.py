@@ -28,6 +28,7 @@ class Volatile:
     keys: tuple[KeyState, ...] = ()
     pruned_at: int = 0
     watched_at: int = 0
+    refused_at: int = 0
     store_failing_since: int | None = None
     store_paged_at: int | None = None
     store_tried_at: int = 0

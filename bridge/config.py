@@ -357,6 +357,8 @@ def _routes(section: Section, keys: Mapping[str, Secret]) -> tuple[Route, ...]:
         route = Section(item, f"{section.at('route')}[{index}]", section.around, section.warnings)
         given = route.read(ROUTE)
         static = route.inner("static")
+        for word in given["severity"]:
+            _known_severity(word, route, "severity")
         routes.append(
             Route(
                 given["name"] or f"route-{index + 1}",
@@ -393,8 +395,15 @@ def _severity(section: Section) -> tuple[dict[str, str], str]:
         if name == "missing":
             missing = value
         else:
+            _known_severity(name, section, name)
             table[name.capitalize()] = value
     return table, missing
+
+
+def _known_severity(word: str, section: Section, key: str) -> None:
+    """Warn about a severity ThousandEyes is not known to have: it may be new, but a slip of the pen is likelier."""
+    if word.capitalize() not in _SEVERITY:
+        section.warnings.append(f"{section.at(key)}: ThousandEyes has {', '.join(_SEVERITY)}; no alert is {word!r}")
 
 
 def _optional(value: str | None) -> Secret | None:

@@ -105,6 +105,8 @@ class Bridge:
         outside = request.door is Door.THOUSANDEYES
         if outside and not admission.authentic(receiver, request.headers):
             self.tally.count("refused", "credentials")
+            if admission.looks_meant(receiver, request):
+                self._note_refusal(request.door, now)
             return UNAUTHORIZED
         if request.body is None or len(request.body) > receiver.max_body:
             self.tally.count("refused", "size")
@@ -112,9 +114,22 @@ class Bridge:
         secrets = self.config.incidents.webhook_secrets
         if not outside and not admission.signed(secrets, request.headers, request.body):
             self.tally.count("refused", "signature")
+            if admission.SIGNATURE in request.headers:
+                self._note_refusal(request.door, now)
             return UNAUTHORIZED
         self.tally.count("received", request.door.value[1:])
         return Raw(receiver.source if outside else "pagerduty", request.body, now)
+
+    def _note_refusal(self, door: Door, now: int) -> None:
+        """Take note, at most once a minute, that a sender has the wrong secret: what it sends will be lost."""
+        if 0 <= now - self.volatile.refused_at < verdict.REFUSALS_NOTED_EVERY:
+            return
+        self.remember(lambda volatile: replace(volatile, refused_at=now))
+        log.warning("a sender is refused, its secret is wrong or missing", extra={"reason": door.value})
+        try:
+            verdict.note_refusal(self.store, door.value, now)
+        except StoreError as error:
+            log.error("a refusal could not be noted", extra={"reason": str(error)})
 
     def note_append(self, number: int, now: int, error: Exception | None = None) -> None:
         """Take note of whether notifications could be stored; how long they could not is what the self-alert asks."""

@@ -124,6 +124,12 @@ TROUBLES: dict[str, Entry] = {
         "Reconciliation with the ThousandEyes API has not succeeded for a while, so lost webhooks stay lost.",
         "Check the token and its rights with `bridge check`.",
     ),
+    "refused": Entry(
+        Level.NOTE,
+        "A sender is refused because its secret is wrong or missing, so what it sends is lost after an hour.",
+        "Compare the credentials in ThousandEyes (or the secret of PagerDuty's webhook) with [receiver] or [incidents];"
+        " if it is a stranger, keep it out at the proxy.",
+    ),
     "canary": Entry(
         Level.DOWN,
         "The last canary did not come through.",

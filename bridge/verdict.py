@@ -21,6 +21,9 @@ PATIENCE = {"unreachable": 2 * MINUTE, "errors": 2 * MINUTE, "throttled": 10 * M
 UNDECIDED_AFTER = MINUTE
 LATE_AFTER = 5 * MINUTE
 CANARY_AFTER = 5 * MINUTE
+#: A sender that was refused repeats itself for an hour; after that nothing more is known of it.
+REFUSED_FOR = 65 * MINUTE
+REFUSALS_NOTED_EVERY = MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ def judge(store: Store, config: Config, now: int, *, served: bool | None = None)
     return Report(tuple(found), figures)
 
 
+def note_refusal(store: Store, door: str, now: int) -> None:
+    """Remember that a sender was refused, and when that began."""
+    last = store.fact("refused")
+    with store.transaction():
+        if last is None or now - last[0] > REFUSED_FOR:
+            store.note_fact("refused-since", now)
+        store.note_fact("refused", now, door)
+
+
 def named(what: Verdict, words: str) -> str:
     """Return the runbook's name for what kept an event from being taken."""
     if what is Verdict.BARRED:
@@ -104,6 +116,9 @@ def _troubles(store: Store, config: Config, figures: Figures, now: int, served: 
     if dead:
         number = figures.count("dead") + figures.unreadable
         yield Trouble("dead-letters", min(dead), f"{number} of them")
+    last, first = store.fact("refused"), store.fact("refused-since")
+    if last is not None and first is not None and now - last[0] <= REFUSED_FOR:
+        yield Trouble("refused", first[0], f"the last one {max(0, now - last[0]) // SECOND} s ago at {last[1]}")
     yield from _reconciliation(store, config, now)
     yield from _canary(store, config, now)
 

@@ -31,6 +31,8 @@ def told(findings: list[Finding], level: Level) -> list[str]:
             "never reached",
         ),
         ({"keys": {"ops": {"value": KEY}}, "receiver": {"listen": "0.0.0.0:1"}}, "receiver.auth"),
+        ({"keys": {"ops": {"value": KEY}}, "self_alert": {"key": "ops"}}, "self_alert.key is a key that alerts"),
+        ({"keys": {"ops": {"value": KEY}}, "canary": {"key": "ops"}}, "canary.key is a key that alerts"),
         ({"keys": {"ops": {"value": KEY}}}, "nobody is paged when the bridge itself"),
     ],
 )

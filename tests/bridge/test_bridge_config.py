@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bridge_rig import KEY
 from bridge.config import load, parse
 from bridge.errors import ConfigError
 from bridge.logs import LineFormatter
+from bridge.settings import ROUTE, SECTIONS, Kind, Setting
 
 GOOD = f"[keys]\na={{value='{KEY}'}}"
 BAD: list[tuple[str, str]] = [
@@ -75,6 +77,39 @@ def test_a_bad_configuration_is_named_in_one_line(text: str, named: str) -> None
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+def places() -> list[tuple[str, Setting]]:
+    """Every setting there is, with the table that holds it; routes are the innermost."""
+    found = [(f"[{name}]", one) for name, (_, settings) in SECTIONS.items() for one in settings]
+    return found + [("[[routing.route]]", one) for one in ROUTE]
+
+
+@pytest.mark.parametrize(("table", "setting"), [pytest.param(*one, id=f"{one[0]}{one[1].name}") for one in places()])
+def test_every_setting_is_named_when_it_is_misspelt_or_of_another_kind(table: str, setting: Setting) -> None:
+    """Each letter too many and each value of a wrong kind is told with the key it belongs to."""
+    where = table.strip("[]")
+    where = f"{where}[0]" if table.startswith("[[") else where
+    with pytest.raises(ConfigError, match=re.escape(f"{where}.{setting.name}x: unknown key")):
+        parse(f"{GOOD}\n{table}\n{setting.name}x = 1", environ={})
+    wrong = ["1979-05-27", "[[1]]", "nan"] + ([] if setting.kind is Kind.FLAG else ["true"])
+    for value in wrong:
+        with pytest.raises(ConfigError, match=re.escape(f"{where}.{setting.name}")):
+            parse(f"{GOOD}\n{table}\n{setting.name} = {value}", environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[routing]\ndefault = 'a'\nroute = [{key = 'a', severity = ['Critcal']}]", "'Critcal'"),
+        ("[severity]\nMjor = 'error'", "severity.Mjor"),
+    ],
+)
+def test_a_severity_nobody_knows_is_warned_about(text: str, named: str) -> None:
+    """It may be new, so it is no mistake; a route that waits for it would be passed over in silence."""
+    (warning,) = parse(f"{GOOD}\n{text}", environ={}).warnings
+    assert named in warning
+    assert "Info, Minor, Major, Critical" in warning
 
 
 def test_a_minimal_configuration_stays_minimal() -> None:

@@ -121,6 +121,37 @@ def test_undecided_late_and_dead_are_noticed() -> None:
     assert desk.status_lines(report)[0] == "paging works, with something to see to"
 
 
+def test_a_sender_with_a_wrong_secret_is_noticed() -> None:
+    """Nothing else would tell that every page is refused; strangers who send nothing of ours are no trouble."""
+    rig = Rig(config(receiver={"auth": "bearer", "secrets": [{"value": "right"}]}))
+    assert rig.post(b"", NOW) == 401
+    assert troubles(rig, NOW) == []
+    assert rig.post(payload("TRIGGER"), NOW) == 401
+    assert rig.post(payload("TRIGGER"), NOW + 5 * MINUTE, authorization="Bearer wrong") == 401
+    report = verdict.judge(rig.store, rig.config, NOW + 6 * MINUTE)
+    assert [(one.name, one.since, one.words) for one in report.troubles] == [
+        ("refused", NOW, "the last one 60 s ago at /thousandeyes")
+    ]
+    assert (report.works, report.wakes) == (True, False)
+    assert troubles(rig, NOW + 71 * MINUTE) == []
+
+
+def test_refusals_are_noted_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """A flood of wrong secrets costs one line and one write a minute, and a store that fails changes no answer."""
+    rig = Rig(config(receiver={"auth": "bearer", "secrets": [{"value": "right"}]}))
+    for second in range(90):
+        assert rig.post(b"x", NOW + second * SECOND, authorization="Bearer wrong") == 401
+    assert len(caplog.records) == 2
+    assert rig.store.fact("refused") == (NOW + 60 * SECOND, "/thousandeyes")
+    rig.store.close()
+    rig.store.transaction = broken
+    assert rig.post(b"x", NOW + 200 * SECOND, authorization="Bearer wrong") == 401
+
+
+def broken() -> None:
+    raise StoreError("disk I/O error")
+
+
 def test_nobody_serving_comes_first() -> None:
     """The worst trouble leads."""
     rig = Rig()
