@@ -90,12 +90,18 @@ def test_a_bad_knob_is_refused(wish: dict[str, Any]) -> None:
 
 
 def test_the_api_describes_itself() -> None:
-    """The description and the coverage table name every path that is served."""
+    """The description and the coverage table name every path that is served, and how far it is simulated."""
     duty = Duty()
     paths = _get(duty, API_HOST, "/_sim/openapi.json").json()["paths"]
     table = _get(duty, API_HOST, "/_sim/coverage.md").text
     assert "/incidents/{id}/snooze" in paths
     assert [path for path in paths if f"| {path} |" not in table] == []
+    rows = {row.split(" | ")[0].removeprefix("| "): row.split(" | ")[1:3] for row in table.splitlines()[2:]}
+    assert rows["/incidents/{id}/snooze"] == ["POST", "simulated"]
+    assert rows["/incidents/{id}/past_incidents"] == ["GET", "an empty list"]
+    assert rows["/incidents/{id}/custom_fields/values"] == ["GET, PUT", "GET an empty list; PUT 402"]
+    assert rows["/users/{id}/sessions"] == ["GET, DELETE", "402"]
+    assert rows["/analytics/..."] == ["any", "402"]
 
 
 @pytest.mark.parametrize(("act", "status"), [("acknowledge", Status.ACKNOWLEDGED), ("resolve", Status.RESOLVED)])

@@ -15,7 +15,7 @@ from simulators.pagerduty.api.incident_shapes import alert as show_alert
 from simulators.pagerduty.api.incident_shapes import note as show_note
 from simulators.pagerduty.api.incidents import BULK, too_many
 from simulators.pagerduty.api.lens import lens
-from simulators.pagerduty.api.operations import Listing, Operation
+from simulators.pagerduty.api.operations import Extent, Listing, Operation
 from simulators.pagerduty.api.resources import REFERENCE
 from simulators.pagerduty.model import ALERTS, CHANGES, INCIDENTS, NOTES, Alert, Note, Status
 
@@ -184,12 +184,15 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/incidents/{id}/related_change_events", _related_changes, wrapper="change_events",
               needs=_INCIDENT, summary="List related change events"),
     Operation("GET", "/incidents/{id}/past_incidents", _none, wrapper="past_incidents", needs=_INCIDENT,
+              extent=Extent.EMPTY,
               summary="List past incidents"),
     Operation("GET", "/incidents/{id}/related_incidents", _none, wrapper="related_incidents", needs=_INCIDENT,
+              extent=Extent.EMPTY,
               query=("additional_details[]",), summary="List related incidents"),
     Operation("GET", "/incidents/{id}/outlier_incident", _outlier, wrapper="outlier_incident", needs=_INCIDENT,
               query=("since", "additional_details[]"),
               summary="Get the outlier incident"),
     Operation("GET", "/incidents/{id}/custom_fields/values", _none, wrapper="custom_fields", needs=_INCIDENT,
+              extent=Extent.EMPTY,
               summary="List custom field values"),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from simulators.engine.resources import Field, Kind
 from simulators.pagerduty.api.call import Actor
-from simulators.pagerduty.api.operations import Operation
+from simulators.pagerduty.api.operations import Extent, Operation
 from simulators.pagerduty.oauth import scope_of
 
 _BOOLEANS = {"total", "earliest", "is_overview", "overflow", "editable"}
@@ -125,20 +125,25 @@ def identity(operation: Operation) -> str:
 
 
 def coverage(operations: Sequence[Operation], outside: Sequence[str] = ()) -> str:
-    """Return the coverage table as Markdown: one row per path, its methods, paging, includes and From rule.
+    """Return the coverage table as Markdown: one row per path, how far which methods are simulated, paging, includes,
+    and the methods that need From.
 
     Paths below ``outside`` answer 402, as for a plan without them.
     """
-    lines = ["| path | methods | paging | include[] | From |", "|---|---|---|---|---|"]
+    lines = ["| path | methods | extent | paging | include[] | From |", "|---|---|---|---|---|---|"]
     by_path: dict[str, list[Operation]] = {}
     for operation in operations:
         by_path.setdefault(operation.path, []).append(operation)
     for path in sorted(by_path):
         rows = by_path[path]
+        by_extent = {extent: [row.method for row in rows if row.extent is extent] for extent in Extent}
+        held = {extent: names for extent, names in by_extent.items() if names}
         methods = ", ".join(row.method for row in rows)
+        parts = [f"{', '.join(names)} {extent}" for extent, names in held.items()]
+        extents = next(iter(held)).value if len(held) == 1 else "; ".join(parts)
         paging = next((row.paging for row in rows if row.paging), "-")
         include = ", ".join(dict.fromkeys(name for row in rows for name in row.include)) or "-"
         sender = ", ".join(row.method for row in rows if row.actor is Actor.REQUIRED) or "-"
-        lines.append(f"| {path} | {methods} | {paging} | {include} | {sender} |")
-    lines += [f"| {prefix}/... | 402 | - | - | - |" for prefix in outside]
+        lines.append(f"| {path} | {methods} | {extents} | {paging} | {include} | {sender} |")
+    lines += [f"| {prefix}/... | any | {Extent.ABSENT} | - | - | - |" for prefix in outside]
     return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from flask import Flask, Response, request
@@ -28,6 +29,14 @@ LARGEST_LIMIT = 100
 DEEPEST = 10_000
 #: Larger offsets than this are no numbers anybody means.
 _DIGITS = 18
+
+
+class Extent(StrEnum):
+    """How much of an operation is simulated."""
+
+    WHOLE = "simulated"
+    EMPTY = "an empty list"
+    ABSENT = "402"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Operation:
     body's key (``""`` = not wrapped) with ``fields``; ``paging`` is classic, cursor or ``""`` (a bare list). ``needs``
     are the documents the path must name, as (plural kind, path variable), each the owner of the next; ``also`` are
     further statuses it may answer with; ``bodiless`` operations may come without a body; ``limits`` are a page's
-    default and largest size, ``refusal`` words what is wrong with a body."""
+    default and largest size, ``extent`` how much is simulated, ``refusal`` words what is wrong with a body."""
 
     method: str
     path: str
@@ -78,6 +87,7 @@ class Operation:
     ability: str = ""
     summary: str = ""
     needs: tuple[tuple[str, str], ...] = ()
+    extent: Extent = Extent.WHOLE
     limits: tuple[int, int] = (DEFAULT_LIMIT, LARGEST_LIMIT)
     refusal: Callable[[Sequence[Problem]], Refused] = _listed
 

@@ -20,7 +20,7 @@ from simulators.pagerduty.api.call import Call, zone_name
 from simulators.pagerduty.api.crud import erase, writable
 from simulators.pagerduty.api.errors import Code, not_found, refuse, wording
 from simulators.pagerduty.api.lens import SHAPES, Lens, lens
-from simulators.pagerduty.api.operations import Listing, Operation
+from simulators.pagerduty.api.operations import Extent, Listing, Operation
 from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams
 from simulators.pagerduty.api.resources import V3_SCHEDULE
 from simulators.pagerduty.api.rotas import keep_used, policies_of, span
@@ -433,7 +433,7 @@ OPERATIONS: tuple[Operation, ...] = (
               partial=True, refusal=refusal("schedule."), summary="Update a shift-based schedule"),
     Operation("DELETE", _ONE, _delete, status=204, needs=_NEEDS, summary="Delete a shift-based schedule"),
     Operation("GET", f"{_ONE}/audit/records", _no_records, wrapper="records", paging="cursor", needs=_NEEDS,
-              summary="List records"),
+              extent=Extent.EMPTY, summary="List records"),
     Operation("GET", _ROTATIONS, _rotations, wrapper="rotations", paging="classic", needs=_NEEDS,
               summary="List the rotations of a schedule"),
     Operation("POST", _ROTATIONS, _add_rotation, wrapper="rotation", status=201, request="", bodiless=True,

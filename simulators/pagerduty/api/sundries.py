@@ -15,7 +15,7 @@ from simulators.pagerduty import account, catalogue
 from simulators.pagerduty.api.call import Call
 from simulators.pagerduty.api.errors import Code, invalid, not_found, refuse
 from simulators.pagerduty.api.lens import SHAPES, lens
-from simulators.pagerduty.api.operations import Listing, Operation
+from simulators.pagerduty.api.operations import Extent, Listing, Operation
 from simulators.pagerduty.api.people import license_shape
 from simulators.pagerduty.model import DOCUMENTS, TAGGINGS, Tagging
 
@@ -182,7 +182,8 @@ def _beyond(call: Call) -> Any:
 def _outside(path: str, method: str) -> Operation:
     owner, _, rest = path.strip("/").partition("/{id}/")
     title = f"{rest.rpartition('/')[2].strip('{}').replace('_', ' ')}, which this plan does not include"
-    return Operation(method, path, _beyond, needs=((owner, "id"),), also=(402,), summary=f"{method.title()} {title}")
+    needs, summary = ((owner, "id"),), f"{method.title()} {title}"
+    return Operation(method, path, _beyond, needs=needs, also=(402,), extent=Extent.ABSENT, summary=summary)
 
 
 #: Parameters of empty lists: taken, and nothing is left to choose from.
@@ -198,8 +199,9 @@ def _empty(path: str, wrapper: str, paging: str) -> Operation:
     title = wrapper.replace("_", " ")
     query = _QUERIES.get(path, ())
     return Operation(
-        "GET", path, _none, wrapper=wrapper, paging=paging, needs=needs, query=query, summary=f"List {title}"
-    )
+        "GET", path, _none, wrapper=wrapper, paging=paging, needs=needs, query=query, extent=Extent.EMPTY,
+        summary=f"List {title}",
+    )  # fmt: skip
 
 
 _TAG_ENTRY = (Field("type"), Field("id"), Field("label", max_length=191))
