@@ -17,11 +17,12 @@ from flask import Blueprint, Response, request
 
 from simulators.engine import instants
 from simulators.engine.control import object_body, plane
-from simulators.engine.draft import View
+from simulators.engine.draft import Draft, View
 from simulators.engine.errors import Refused, UnknownZone
+from simulators.engine.faults import Fault
 from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
-from simulators.pagerduty import device_control, ladder, loading, webhooks
+from simulators.pagerduty import device_control, ladder, loading, oddities, webhooks
 from simulators.pagerduty.account import Account, load
 from simulators.pagerduty.device_control import person as person
 from simulators.pagerduty.ladder import Conditions, Step
@@ -62,6 +63,14 @@ def blueprint() -> Blueprint:
         transact(webhooks.surprise, found, event, data)
         return answer(None, 202)
 
+    @routes.get("/oddities")
+    def read_oddities() -> Response:
+        return answer({"oddities": oddities.listed()})
+
+    @routes.post("/oddities")
+    def add_oddity() -> Response:
+        return answer({"fault": asdict(transact(_oddity, object_body()))}, 201)
+
     @routes.get("/ladder")
     def foresee() -> Response:
         return answer({"steps": [step_json(step) for step in steps(world().view, request.args)]})
@@ -91,6 +100,15 @@ def blueprint() -> Blueprint:
         return answer({"knobs": asdict(here.view.knobs(Knobs))})
 
     return routes
+
+
+def _oddity(draft: Draft, wish: Mapping[str, Any]) -> Fault:
+    """Put into force what a body names: ``name``, and ``shape``, ``host``, ``times`` where they matter."""
+    times = wish.get("times", 1)
+    texts = [wish.get(name) for name in ("name", "shape", "host")]
+    if type(times) is not int or times < 1 or not all(text is None or isinstance(text, str) for text in texts):
+        raise Refused(400, {"error": "name, shape and host are texts, times is a whole number from 1"})
+    return oddities.put_into_force(draft, str(texts[0] or ""), texts[1], texts[2], times)
 
 
 def steps(view: View, query: Mapping[str, str]) -> tuple[Step, ...]:

@@ -103,6 +103,8 @@ def trigger(
     _, entry, happened = TRANSITIONS[None, Cause.TRIGGER]
     log(draft, entry, incident, agent, alert=alert, data=event)
     log(draft, LogType.ESCALATE if move and move.level > 1 else LogType.ASSIGN, incident, agent, people)
+    if draft.knobs(Knobs).unknown_enum:
+        log(draft, LogType.NOVEL, incident, agent)
     record(draft, happened, incident, agent, title=title, people=people, level=incident.level)
     timeout = service.body.get("auto_resolve_timeout")
     if timeout:

@@ -102,6 +102,12 @@ class Knobs:
     missing_abilities: tuple[str, ...] = ()
     #: Targets an escalation rule may have (10 by the API description, 5 or 50 on some plans).
     targets_per_rule: int = 10
+    #: The shortest delay of an escalation rule in minutes (1 over REST, 3 or 5 on pages of other years and plans).
+    least_delay_minutes: int = 1
+    #: Milliseconds for which what was just created cannot be found yet over REST.
+    replica_lag_ms: int = 0
+    #: Every incident's log gets an entry of a type that no client knows, as types are added without notice.
+    unknown_enum: bool = False
     #: Seconds for which notifications of one person and contact method are gathered into one; 0 sends each by itself.
     bundle_seconds: int = 0
     #: Notifications without a delay go out even when the incident is acknowledged or resolved at the same instant.
@@ -180,6 +186,7 @@ class LogType(StrEnum):
     FIELD = "field_value_change_log_entry"
     SERVICE = "service_change_log_entry"
     MERGE = "merge_log_entry"
+    NOVEL = "novel_log_entry"
     RESPONDER_REQUEST = "responder_request_log_entry"
     RESPONDER_REPLY = "responder_reply_log_entry"
     STATUS_UPDATE = "status_update_log_entry"

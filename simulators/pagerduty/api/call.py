@@ -88,9 +88,14 @@ class Call:
     def document(self, kind: str, id: str) -> Document:
         """Return a document; raises the 404 of this API when it is not there."""
         found = self.state.get(DOCUMENTS[kind], id)
-        if found is None:
+        if found is None or not self.settled(found):
             raise refuse(Code.NOT_FOUND)
         return found
+
+    def settled(self, document: Document) -> bool:
+        """Return whether a document can be found by now: the knob ``replica_lag_ms`` lets fresh ones wait."""
+        lag = self.knobs.replica_lag_ms * 1000
+        return not lag or document.created + lag <= self.now
 
     def owned(self, kind: str, id: str, owner: str) -> Document | Incident:
         """Return a document that belongs to ``owner`` (``""`` = to nobody), or an incident; raises 404 otherwise."""

@@ -94,7 +94,8 @@ def _check_references(resource: Resource, call: Call, sent: Mapping[str, Any]) -
         value = sent.get(name)
         entries = value if isinstance(value, list) else [value] if value else []
         for entry in entries:
-            if call.state.get(DOCUMENTS[kind], entry["id"]) is None:
+            found = call.state.get(DOCUMENTS[kind], entry["id"])
+            if found is None or not call.settled(found):
                 raise unknown(kind)
 
 
@@ -174,6 +175,8 @@ def listing(resource: Resource, behaviour: Behaviour, call: Call) -> Listing:
     kind, parent = resource.extra["kind"], _parent(resource, call)
     table = DOCUMENTS[kind]
     rows: Iterable[Document] = call.state.find(table, "parent", parent) if parent else call.state.all(table)
+    if call.knobs.replica_lag_ms:
+        rows = filter(call.settled, rows)
     for name, keep in behaviour.filters.items():
         values = call.many(name.removesuffix("[]")) if name.endswith("[]") else _single(call, name)
         if values:

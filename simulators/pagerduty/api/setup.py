@@ -43,13 +43,15 @@ def _prepare_policy(call: Call, body: dict[str, Any], old: Document | None) -> d
     if body.get("teams") and "teams" in call.knobs.missing_abilities:
         raise refuse(Code.MISSING_ABILITY)
     known = {entry.get("id") for entry in (old.body.get("escalation_rules") or () if old else ())}
-    most, rules = call.knobs.targets_per_rule, []
+    most, least, rules = call.knobs.targets_per_rule, call.knobs.least_delay_minutes, []
     for entry in body["escalation_rules"]:
         strategy = (entry.get("escalation_rule_assignment_strategy") or {}).get("type")
         if strategy == "round_robin" and "round_robin" in call.knobs.missing_abilities:
             raise refuse(Code.ACCESS_DENIED)
         if len(entry["targets"]) > most:
             raise invalid(f"Escalation rules base May have at most {most} escalation targets")
+        if entry["escalation_delay_in_minutes"] < least:
+            raise invalid(f"Escalation delay in minutes must be greater than or equal to {least}")
         rules.append(
             {
                 **entry,
