@@ -19,10 +19,20 @@ from simulators.engine.control import object_body, plane
 from simulators.engine.draft import View
 from simulators.engine.errors import Refused
 from simulators.engine.web import answer, transact, world
-from simulators.thousandeyes import commands, conditions, forecast, native, notifiers, presets, sent, silences, telling
+from simulators.thousandeyes import (
+    commands,
+    conditions,
+    connecting,
+    forecast,
+    native,
+    notifiers,
+    presets,
+    sent,
+    silences,
+    telling,
+)
 from simulators.thousandeyes.api.collection import Collection
 from simulators.thousandeyes.api.description import openapi
-from simulators.thousandeyes.connecting import read as read_config
 from simulators.thousandeyes.model import (
     ACCOUNT_GROUPS,
     AGENTS,
@@ -31,6 +41,7 @@ from simulators.thousandeyes.model import (
     INTEGRATIONS,
     MAILS,
     NOTIFICATIONS,
+    RULES,
     TESTS,
     TOKENS,
     USERS,
@@ -92,6 +103,17 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
     def add_integration() -> Response:
         made = transact(commands.add_integration, **read_integration(object_body()))
         return answer({"integration": integration_json(made)}, 201)
+
+    @routes.put("/integrations/<integration_id>/rules")
+    def choose_rules(integration_id: str) -> Response:
+        """Let exactly these alert rules, by id or name, notify a PagerDuty service."""
+        view = world().view
+        wanted = read_rules(view, allowed(object_body(), ("rules",)))
+        row = view.need(INTEGRATIONS, integration_id)
+        if row.kind != native.KIND:
+            raise wrong(f"{integration_id} is no PagerDuty service")
+        transact(connecting.assign, row, wanted)
+        return answer({"integration": integration_id, "rules": wanted})
 
     @routes.post("/integrations/<integration_id>/test")
     def press_test_button(integration_id: str) -> Response:
@@ -232,11 +254,23 @@ def read_integration(wish: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_rules(view: View, wish: Mapping[str, Any]) -> list[str]:
+    """Return the ids of alert rules given by id or name; refuses anything else."""
+    named = wish.get("rules")
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise wrong("rules must be an array of alert rules, each by id or name")
+    known = {key: rule.id for rule in view.all(RULES) for key in (rule.name, rule.id)}
+    unknown = next((name for name in named if name not in known), None)
+    if unknown is not None:
+        raise wrong(f"there is no alert rule {unknown!r}")
+    return [known[name] for name in named]
+
+
 def read_installation(wish: Mapping[str, Any]) -> dict[str, Any]:
     """Return what :func:`~.native.install` takes: services one by one, or PagerDuty's answer as ``config``."""
     allowed(wish, ("subdomain", "services", "target", "config"))
     if "config" in wish:
-        picked, subdomain = read_config(wish["config"])
+        picked, subdomain = connecting.read(wish["config"])
         return {"services": picked, "subdomain": subdomain, "target": text(wish, "target", notifiers.EVENTS_URL)}
     services = wish.get("services")
     if not isinstance(services, list) or not services or not all(isinstance(row, dict) for row in services):

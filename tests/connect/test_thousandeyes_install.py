@@ -182,6 +182,30 @@ def test_alert_rules_are_chosen_on_the_page() -> None:
     assert [entry["webhook"][0]["integrationId"] for entry in told] == ["wb-1", "wb-1"]
 
 
+@pytest.mark.parametrize(
+    ("integration", "wish", "status"),
+    [
+        ("pgd-21", {"rules": ["one"]}, 200),
+        ("pgd-21", {"rules": []}, 200),
+        ("pgd-21", {"rules": ["nobody's"]}, 400),
+        ("pgd-21", {"rules": "one"}, 400),
+        ("pgd-21", {}, 400),
+        ("pgd-99", {"rules": ["one"]}, 404),
+        ("wb-201", {"rules": ["one"]}, 400),
+    ],
+)
+def test_alert_rules_are_chosen_in_one_call(integration: str, wish: dict[str, Any], status: int) -> None:
+    """By id or name; what cannot be read is one line."""
+    town = Town()
+    town.do(native.install, [Service("P1", "Shop", key=KEYS[0])])
+    town.do(commands.add_integration, "webhook", name="bridge", target="https://bridge.example.com")
+    rule = town.do(commands.create_rule, name="one", expression_text="((responseCode >= 500))")
+    answer = town.ask("PUT", f"{API}/_sim/integrations/{integration}/rules", wish)
+    assert answer.status_code == status
+    told = town.world.view.need(RULES, rule.id).notifications.get("thirdParty") or ()
+    assert len(told) == (status == 200 and wish["rules"] == ["one"])
+
+
 def test_a_key_of_a_vendor_integration_is_pasted() -> None:
     """The other way round: the integration is added over PagerDuty's API, its key pasted into the page."""
     town = Town()
