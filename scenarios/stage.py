@@ -44,7 +44,7 @@ from simulators.pagerduty.model import (
     Message,
     Status,
 )
-from simulators.thousandeyes import commands
+from simulators.thousandeyes import commands, forecast
 from simulators.thousandeyes import model as thousandeyes_model
 from simulators.thousandeyes.api import sites as thousandeyes_sites
 from simulators.thousandeyes.component import ThousandEyes
@@ -296,6 +296,7 @@ class ThousandEyesDesk:
         mode: str = "any",
         name: str = "",
         webhook: str = "",
+        alert_type: str = "http-server",
     ) -> thousandeyes_model.AlertRule:
         """Create a rule for ``test`` that notifies over the stage's wiring, or to the URL ``webhook``."""
         required, _, out_of = rounds.partition(" of ")
@@ -306,6 +307,7 @@ class ThousandEyesDesk:
         return self._stage.do(
             commands.create_rule,
             name=name or f"{test.name} is down",
+            alert_type=alert_type,
             expression_text=expression,
             required=int(required),
             out_of=int(out_of),
@@ -315,6 +317,10 @@ class ThousandEyesDesk:
             tests=(test.id,),
             notifications={group: [{"integrationId": integration.id, "integrationType": kind}]},
         )
+
+    def conditions(self, document: str) -> list[Condition]:
+        """Let happen what a TOML document says (see :mod:`simulators.thousandeyes.forecast`)."""
+        return self._stage.do(commands.load_conditions, document)
 
 
 class TestDesk:
@@ -342,6 +348,14 @@ class TestDesk:
             value=status,
             period=instants.duration(every) if every else 0,
         )
+
+    def suffers(self, kind: str, *, at: str, **how: Any) -> Condition:
+        """Let something go wrong from ``at`` on, in the words of a condition: ``suffers("loss", value=30, ramp="5m")``.
+
+        Further keys are those of :mod:`simulators.thousandeyes.forecast`: until or for, agents, regions, period, ...
+        """
+        wish = {"kind": kind, "test": self.id, "since": at, **how}
+        return self._stage.do(lambda draft: commands.add_condition(draft, **forecast.read(draft, wish)))
 
 
 @dataclass(frozen=True)
