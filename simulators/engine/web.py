@@ -22,6 +22,7 @@ from simulators.engine import ids
 from simulators.engine.draft import Draft
 from simulators.engine.errors import Refused
 from simulators.engine.transport import SITE, WORLD
+from simulators.engine.wire import read_json
 from simulators.engine.world import World
 
 ItemT = TypeVar("ItemT")
@@ -134,12 +135,8 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 
 
 def json_body() -> Any:
-    """Return the request's JSON body; raises :class:`ValueError` when it is not JSON or not UTF-8."""
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is not JSON")
-
-    return json.loads(request.get_data(cache=True), parse_constant=refuse)
+    """Return the request's JSON body; raises :class:`ValueError` when it is not JSON by the book or not UTF-8."""
+    return read_json(request.get_data(cache=True))
 
 
 def credentials() -> tuple[str, str] | None:

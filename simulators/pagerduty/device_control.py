@@ -29,6 +29,8 @@ from simulators.pagerduty.model import DOCUMENTS, MESSAGES, REPLIES, Channel, Me
 
 #: What a person can want -> the key that says so on a call or in an SMS.
 KEYS: Mapping[str, str] = {word: key for keys in devices.ACTIONS.values() for key, word in keys.items()}
+#: How long a line may hold messages up.
+LONGEST_DELAY = 31 * instants.DAY
 _SETTINGS = tuple(entry.name for entry in fields(Carrier) if entry.name != "id")
 
 
@@ -156,8 +158,8 @@ def _delay(value: Any) -> int:
         found = instants.duration(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else -1
     except BadInstant:
         found = -1
-    if found < 0:
-        raise Refused(400, {"error": f"{value!r} is no delay; write one like '5m'"})
+    if not 0 <= found <= LONGEST_DELAY:
+        raise Refused(400, {"error": f"{value!r} is no delay; write one like '5m', at most 31 days"})
     return found
 
 

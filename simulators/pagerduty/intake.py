@@ -16,6 +16,7 @@ from simulators.engine.agenda import Timer
 from simulators.engine.draft import Draft, View
 from simulators.engine.instants import MINUTE
 from simulators.engine.resources import Document, freeze
+from simulators.engine.wire import read_json
 from simulators.pagerduty import escalation, grouping, history, hours, incidents
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.model import (
@@ -38,7 +39,6 @@ from simulators.pagerduty.model import (
     Urgency,
 )
 from simulators.pagerduty.validity import LONGEST_SUMMARY, change_problems, invalid, problems, v1_problems
-from simulators.pagerduty.wire import read_json
 
 Answer = tuple[int, Any]
 LIMIT = 512 * 1024

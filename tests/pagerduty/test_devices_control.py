@@ -128,6 +128,8 @@ def test_an_sms_is_answered_by_text(desk: Desk) -> None:
         ("PUT", "/../carriers/+1 5550102", {"busy": "yes"}, 400, "busy is true or false"),
         ("PUT", "/../carriers/+1 5550102", {"delay": "soon"}, 400, "'soon' is no delay"),
         ("PUT", "/../carriers/+1 5550102", {"delay": "-5m"}, 400, "is no delay"),
+        ("PUT", "/../carriers/+1 5550102", {"delay": 10**30}, 400, "at most 31 days"),
+        ("POST", "/carol/sms", {"text": "\ud800"}, 400, "the body is not JSON"),
         ("DELETE", "/../carriers/nobody", None, 404, "nobody has the number"),
     ],
 )

@@ -231,8 +231,8 @@ BUGS = (
             ),
             Edit(
                 "simulators/pagerduty/notify.py",
-                "if incident is None or incident.status is not Status.TRIGGERED:",
-                "if incident is None or incident.status is Status.RESOLVED:",
+                "if assigned and fits and incident.status is Status.TRIGGERED:",
+                "if assigned and fits and incident.status is not Status.RESOLVED:",
             ),
         ),
         ("silence", "incidents-add-up"),

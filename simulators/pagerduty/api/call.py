@@ -21,11 +21,11 @@ from simulators.engine.draft import Committed, Draft
 from simulators.engine.errors import BadInstant, Refused, UnknownZone
 from simulators.engine.resources import Document
 from simulators.engine.web import credentials, transact, world
+from simulators.engine.wire import read_json
 from simulators.engine.zones import zone
 from simulators.pagerduty.api.errors import NOT_A_HASH, Code, invalid, refuse
 from simulators.pagerduty.model import API, API_KEYS, DOCUMENTS, INCIDENTS, Access, Agent, ApiKey, Incident, Knobs
 from simulators.pagerduty.oauth import missing_scope
-from simulators.pagerduty.wire import read_json
 
 HOST = API.removeprefix("https://")
 RATE_WINDOW = instants.MINUTE
