@@ -12,7 +12,7 @@ from typing import Any
 
 from simulators.engine.draft import Draft
 from simulators.engine.resources import Document, freeze
-from simulators.pagerduty import escalation, history, incidents, notify, responders
+from simulators.pagerduty import escalation, history, incidents, notify, subscribers
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.lifecycle import TRANSITIONS, Cause
 from simulators.pagerduty.model import (
@@ -188,5 +188,5 @@ def publish(
     agent = Agent("user_reference", user, "website")
     history.log(draft, LogType.STATUS_UPDATE, incident, agent, data={"summary": message})
     history.record(draft, "incident.status_update_published", incident, agent, message=message)
-    notify.tell_subscribers(draft, incident, row, responders.audience(draft, incident))
+    notify.tell_subscribers(draft, incident, row, subscribers.audience(draft, incident))
     return row

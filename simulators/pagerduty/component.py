@@ -21,6 +21,7 @@ from simulators.pagerduty import (
     notify,
     oncall_notices,
     responders,
+    subscribers,
     webhooks,
     webhooks_delivery,
 )
@@ -87,6 +88,7 @@ class PagerDuty:
         *webhooks.TABLES,
         *connect.TABLES,
         *responders.TABLES,
+        *subscribers.TABLES,
     )
 
     def __init__(self, knobs: Knobs | None = None) -> None:

@@ -3,7 +3,7 @@
 Whoever is asked is told by their high-urgency rules until they accept or decline, acknowledge the incident (which
 joins), are cancelled, or the incident is resolved. Asking assigns nobody, and the incident keeps escalating by its own
 policy meanwhile; a policy that was asked goes on whether the incident is acknowledged or snoozed (PagerDuty: add
-responders). Subscribers are the other audience: they hear of status updates and nothing else.
+responders).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from enum import StrEnum
 
 from simulators.engine import ids
 from simulators.engine.agenda import Timer
-from simulators.engine.draft import Draft, View
+from simulators.engine.draft import Draft
 from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
 from simulators.pagerduty import escalation, notify, webhooks
 from simulators.pagerduty.account import Account
 from simulators.pagerduty.history import log, record
-from simulators.pagerduty.model import INCIDENTS, MEMBERSHIPS, OWNER, Agent, Incident, LogType, Status
+from simulators.pagerduty.model import INCIDENTS, OWNER, Agent, Incident, LogType, Status
 
 #: Different people an incident may ask, and how often it may ask at all (PagerDuty: add responders).
 MOST_RESPONDERS, MOST_REQUESTS = 500, 1000
@@ -78,21 +78,10 @@ class Walk:
     loop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """A user or team that hears of an incident's status updates; ``type`` is user or team."""
-
-    id: str
-    incident: str
-    type: str
-    subscriber: str
-
-
 RESPONDERS: TableKey[Responder] = TableKey("pagerduty.responders", {"incident": lambda row: row.incident})
 REQUESTS: TableKey[Request] = TableKey("pagerduty.responder_requests", {"incident": lambda row: row.incident})
 WALKS: TableKey[Walk] = TableKey("pagerduty.responder_walks", {"incident": lambda row: row.incident})
-SUBSCRIBERS: TableKey[Subscriber] = TableKey("pagerduty.subscribers", {"incident": lambda row: row.incident})
-TABLES = (RESPONDERS, REQUESTS, WALKS, SUBSCRIBERS)
+TABLES = (RESPONDERS, REQUESTS, WALKS)
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------
@@ -225,34 +214,3 @@ def over(draft: Draft, incident: Incident) -> None:
     for row in draft.find(RESPONDERS, "incident", incident.id):
         if row.state is State.PENDING:
             notify.settle(draft, row.request, row.user)
-
-
-# -- subscribers -------------------------------------------------------------------------------------------------------
-
-
-def subscribe(draft: Draft, incident: Incident, type: str, id: str) -> bool:
-    """Let a user or team hear of the incident's status updates; ``False`` when they do already."""
-    row = Subscriber(f"{incident.id}:{type}:{id}", incident.id, type, id)
-    if draft.get(SUBSCRIBERS, row.id) is not None:
-        return False
-    draft.put(SUBSCRIBERS, row)
-    return True
-
-
-def unsubscribe(draft: Draft, incident: Incident, type: str, id: str) -> bool:
-    """Let a user or team hear no more; ``False`` when they did not."""
-    held = draft.get(SUBSCRIBERS, f"{incident.id}:{type}:{id}")
-    if held is not None:
-        draft.delete(SUBSCRIBERS, held.id)
-    return held is not None
-
-
-def audience(view: View, incident: Incident) -> list[str]:
-    """Return the users who hear of the incident's status updates, each once: subscribers and members of teams."""
-    found: dict[str, None] = {}
-    for row in view.find(SUBSCRIBERS, "incident", incident.id):
-        if row.type == "user":
-            found[row.subscriber] = None
-        else:
-            found |= dict.fromkeys(member.user for member in view.find(MEMBERSHIPS, "team", row.subscriber))
-    return list(found)

@@ -253,6 +253,32 @@ def test_each_subscriber_is_answered_by_itself() -> None:
     assert scene.rest("GET", f"{path}/subscribers").json()["subscribers"] == []
 
 
+def test_a_subscription_is_read_and_ended_from_both_ends() -> None:
+    """What a user or team subscribes to is a subscriber there; business services have subscribers, too."""
+    scene = Scene()
+    sales = make(scene, "/business_services", "business_service", {"name": "Sales"})["id"]
+    team = make(scene, "/teams", "team", {"name": "Comms"})["id"]
+    about = [{"subscribable_type": "incident", "subscribable_id": scene.incident.id}]
+    about.append({"subscribable_type": "business_service", "subscribable_id": sales})
+    about.append({"subscribable_type": "business_service", "subscribable_id": "PNOBODY"})
+    for owner in (f"/users/{CAROL.id}", f"/teams/{team}"):
+        path = f"{owner}/notification_subscriptions"
+        shown = scene.rest("POST", path, {"subscribables": about}).json()["subscriptions"]
+        assert [row["result"] for row in shown] == ["success", "success", "unauthorized"]
+        listed = [row["subscription"] for row in scene.rest("GET", path).json()["subscriptions"]]
+        assert [row["subscribable_name"] for row in listed] == [None, "Sales"]
+        assert {row["subscriber_id"] for row in listed} == {owner.rpartition("/")[2]}
+    for path in (f"{scene.path}/status_updates/subscribers", f"/business_services/{sales}/subscribers"):
+        rows = scene.rest("GET", path).json()["subscribers"]
+        assert [(row["subscriber_type"], row["subscriber_id"]) for row in rows] == [("user", CAROL.id), ("team", team)]
+    ended = scene.rest("POST", f"/business_services/{sales}/unsubscribe", subscribers(("user", CAROL.id)))
+    assert ended.json()["deleted_count"] == 1
+    assert len(scene.rest("GET", f"/users/{CAROL.id}/notification_subscriptions").json()["subscriptions"]) == 1
+    path = f"/teams/{team}/notification_subscriptions/unsubscribe"
+    counts = scene.rest("POST", path, {"subscribables": about}).json()
+    assert counts == {"deleted_count": 2, "unauthorized_count": 1, "non_existent_count": 0}
+
+
 def test_subscribers_that_cannot_be_are_unprocessable() -> None:
     """An empty list and an unknown kind of subscriber are answered 422; a body that is no object stays 400."""
     scene = Scene()

@@ -1,32 +1,27 @@
-"""Who else hears of an incident, over REST: responders who are asked to help, status updates and their subscribers.
+"""Who else is told of an incident, over REST: responders who are asked to help, and status updates.
 
-A responder request names users and escalation policies; each subscriber of a request is answered by itself. Validation
-of subscribers answers 422, as this part of the vendor's API does (PagerDuty: incidents, responder requests).
+A responder request names users and escalation policies; cancelling one answers for each target by itself (PagerDuty:
+incidents, responder requests).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from simulators.engine.errors import Refused
-from simulators.engine.resources import Document, Field, Kind, Problem
+from simulators.engine.resources import Document, Field, Kind
 from simulators.pagerduty import amendments, responders
 from simulators.pagerduty.api.call import Actor, Call
-from simulators.pagerduty.api.errors import Code, invalid, refuse, unknown, wording
+from simulators.pagerduty.api.errors import Code, invalid, refuse, unknown
 from simulators.pagerduty.api.incident_shapes import responder_request
 from simulators.pagerduty.api.lens import lens
-from simulators.pagerduty.api.operations import Listing, Operation
-from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID, Agent, Incident, Status
+from simulators.pagerduty.api.operations import Operation
+from simulators.pagerduty.model import DOCUMENTS, Agent, Incident, Status
 
 LONGEST = 65_535
 _KINDS = {"user": "users", "escalation_policy": "escalation_policies"}
 _TYPES = ("user", "user_reference", "escalation_policy", "escalation_policy_reference")
 _TARGET = (Field("id", required=True, max_length=100), Field("type", required=True, choices=_TYPES))
-_SUBSCRIBER = (
-    Field("subscriber_id", required=True, max_length=100),
-    Field("subscriber_type", required=True, choices=("user", "team")),
-)
 
 
 # -- responders --------------------------------------------------------------------------------------------------------
@@ -97,58 +92,7 @@ def _publish(call: Call) -> Any:
     return shown | ({} if missing else optional)
 
 
-def account_id(call: Call) -> str:
-    """Return the account's id, which this part of the API repeats in its answers."""
-    return RESOURCE_ID(call.state.seed, "pagerduty.account", 0)
-
-
-def _subscribers(call: Call) -> Listing:
-    row = call.incident(call.ids["id"])
-    found = call.state.find(responders.SUBSCRIBERS, "incident", row.id)
-    return Listing(found, _subscriber, extra={"account_id": account_id(call)})
-
-
-def _subscriber(row: responders.Subscriber) -> dict[str, Any]:
-    head = {"subscriber_id": row.subscriber, "subscriber_type": row.type}
-    return head | {"has_indirect_subscription": False, "subscribed_via": None}
-
-
-def _known(call: Call, entry: Mapping[str, Any]) -> bool:
-    return call.state.get(DOCUMENTS[f"{entry['subscriber_type']}s"], entry["subscriber_id"]) is not None
-
-
-def _subscribe(call: Call) -> Any:
-    row = call.incident(call.ids["id"])
-    shown = []
-    for entry in call.body["subscribers"]:
-        named = {name: entry[name] for name in ("subscriber_id", "subscriber_type")}
-        result = "unauthorized"
-        if _known(call, entry):
-            new = responders.subscribe(call.draft, row, named["subscriber_type"], named["subscriber_id"])
-            result = "success" if new else "duplicate"
-        about = {"account_id": account_id(call), "subscribable_id": row.id, "subscribable_type": "incident"}
-        shown.append(about | named | {"result": result})
-    return shown
-
-
-def _unsubscribe(call: Call) -> Any:
-    row, counts = call.incident(call.ids["id"]), {"deleted_count": 0, "unauthorized_count": 0, "non_existent_count": 0}
-    for entry in call.body["subscribers"]:
-        held = responders.unsubscribe(call.draft, row, entry["subscriber_type"], entry["subscriber_id"])
-        name = "deleted_count" if held else "non_existent_count" if _known(call, entry) else "unauthorized_count"
-        counts[name] += 1
-    return counts
-
-
-def _unprocessable(problems: Sequence[Problem]) -> Refused:
-    words = [wording(problem) for problem in problems]
-    return Refused(
-        422, {"error": {"message": "Invalid Input Provided", "code": int(Code.INVALID_INPUT), "errors": words}}
-    )
-
-
 _INCIDENT, _ABILITY = (("incidents", "id"),), "coordinated_responding"
-_SUBSCRIBERS = (Field("subscribers", Kind.ARRAY, required=True, fields=_SUBSCRIBER),)
 _MESSAGE = Field("message", required=True, max_length=LONGEST)
 _REQUEST = (
     Field("requester_id", required=True, max_length=100), _MESSAGE,
@@ -166,11 +110,4 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/incidents/{id}/status_updates", _publish, wrapper="status_update", actor=Actor.REQUIRED,
               request="", needs=_INCIDENT, summary="Publish a status update",
               fields=(_MESSAGE, Field("subject", max_length=1024), Field("html_message", max_length=LONGEST))),
-    Operation("GET", "/incidents/{id}/status_updates/subscribers", _subscribers, wrapper="subscribers",
-              paging="classic", limits=(100, 100), needs=_INCIDENT, summary="List the subscribers of status updates"),
-    Operation("POST", "/incidents/{id}/status_updates/subscribers", _subscribe, wrapper="subscriptions", request="",
-              fields=_SUBSCRIBERS, needs=_INCIDENT, also=(422,), refusal=_unprocessable,
-              summary="Subscribe to status updates"),
-    Operation("POST", "/incidents/{id}/status_updates/unsubscribe", _unsubscribe, request="", fields=_SUBSCRIBERS,
-              needs=_INCIDENT, also=(422,), refusal=_unprocessable, summary="Unsubscribe from status updates"),
 )  # fmt: skip

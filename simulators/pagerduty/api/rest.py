@@ -28,6 +28,7 @@ from simulators.pagerduty.api import (
     rotas,
     setup,
     shift_schedules,
+    subscribers,
     subscriptions,
     sundries,
 )
@@ -48,6 +49,7 @@ _MODULES = (
     incident_lists,
     incident_parts,
     responders,
+    subscribers,
     changes,
     dependencies,
     subscriptions,

@@ -128,9 +128,7 @@ OUTSIDE_THE_PLAN = (
 #: Paths below something that is modelled -> methods that answer 402.
 BEYOND: Mapping[str, tuple[str, ...]] = {
     "/business_services/{id}/account_subscription": ("POST", "DELETE"),
-    "/business_services/{id}/subscribers": ("GET", "POST"),
     "/business_services/{id}/supporting_services/impacts": ("GET",),
-    "/business_services/{id}/unsubscribe": ("POST",),
     "/incidents/{id}/business_services/impacts": ("GET",),
     "/incidents/{id}/business_services/{business_service_id}/impacts": ("PUT",),
     "/incidents/{id}/custom_fields/values": ("PUT",),
@@ -140,10 +138,6 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
     "/services/{id}/rules": ("GET", "POST"),
     "/services/{id}/rules/convert": ("POST",),
     "/services/{id}/rules/{rule_id}": ("GET", "PUT", "DELETE"),
-    "/teams/{id}/notification_subscriptions": ("GET", "POST"),
-    "/teams/{id}/notification_subscriptions/unsubscribe": ("POST",),
-    "/users/{id}/notification_subscriptions": ("GET", "POST"),
-    "/users/{id}/notification_subscriptions/unsubscribe": ("POST",),
     "/users/{id}/oauth_delegations": ("GET",),
     "/users/{id}/oauth_delegations/{delegation_id}": ("GET",),
     "/users/{id}/regenerate_private_url_key": ("POST",),
