@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import thousandeyes_sdk
 from thousandeyes_desk import Desk
-from thousandeyes_sdk.core.exceptions import ApiException
 
 from simulators.engine import instants
 from simulators.thousandeyes import agents as agent_verbs
@@ -27,12 +26,6 @@ from simulators.thousandeyes.model import Trouble
 #: Packages of what is simulated; others of the vendor's are not installed.
 PACKAGES = ("administrative", "agents", "alerts", "bgp_monitors", "connectors", "credentials", "instant_tests",
             "snapshots", "tags", "test_results", "tests")  # fmt: skip
-#: Classes whose operations are not simulated, and why; they answer as any unknown path does.
-NOT_SIMULATED = {
-    "CredentialVaultOperationsApi": "a vault has no part in alerts or notifications",
-    "CyberArkConjurConnectorsApi": "a vault has no part in alerts or notifications",
-    "PanoramaConnectorsApi": "a firewall's configuration has no part in alerts or notifications",
-}
 SUFFIXES = ("_with_http_info", "_without_preload_content")
 
 
@@ -90,6 +83,11 @@ WINDOW = {"name": "weekly", "startDate": "2026-03-03T08:00:00Z", "duration": 720
           "repeat": {"type": "week", "daysOfWeek": ["mon"]}, "endRepeat": {"type": "never"}}  # fmt: skip
 CONNECTOR = {"type": "generic", "name": "bridge", "target": "https://bridge.example",
              "authentication": {"type": "basic", "username": "u", "password": "p"}}  # fmt: skip
+CONJUR = {"type": "generic", "name": "safe", "target": "https://vault.example", "account": "ops",
+          "authentication": {"type": "conjur-host", "hostId": "h", "apiKey": "k"}}  # fmt: skip
+PANORAMA = {"type": "panorama", "name": "wall", "target": "https://wall.example",
+            "authentication": {"type": "other-token", "token": "t"}}  # fmt: skip
+VAULT = {"name": "secrets", "secrets": [{"name": "login", "secretKey": "prod/login"}]}
 OPERATION = {"name": "page", "category": "alerts", "status": "pending", "payload": "{}"}
 TAG = {"key": "team", "value": "web", "objectType": "test", "accessType": "all", "color": "#aabbcc"}
 #: Words in the names of API classes and methods that say which type of test they are about.
@@ -127,6 +125,9 @@ class Furnished:
         self.ids["window"] = window["alertSuppressionWindowId"]
         self.ids["connector"] = self.make("/connectors/generic", CONNECTOR)["id"]
         self.ids["operation"] = self.make("/operations/webhooks", OPERATION)["id"]
+        self.ids["conjur"] = self.make("/connectors/conjur", CONJUR)["id"]
+        self.ids["panorama"] = self.make("/connectors/panorama", PANORAMA)["id"]
+        self.ids["vault"] = self.make("/operations/credential-vault", VAULT)["id"]
         self.ids["credential"] = self.make("/credentials", {"name": "login", "value": "v"})["id"]
         self.ids["tag"] = self.make("/tags", TAG)["id"]
         self.ids["group"] = self.make("/account-groups", {"accountGroupName": "Second", "agents": [first.id]})["aid"]
@@ -191,6 +192,9 @@ class Furnished:
             "UserRequest": {"name": "Bob", "email": "bob@example.com", "allAccountGroupRoleIds": ["58"]},
             "GenericConnector": CONNECTOR,
             "WebhookOperation": OPERATION,
+            "ConjurConnector": CONJUR,
+            "PanoramaConnector": PANORAMA,
+            "CredentialVaultOperation": VAULT,
             "CredentialRequest": {"name": "other", "value": "w"},
             "TagInfo": {**TAG, "value": "db"},
             "BulkTagResponse": {"tags": [{**TAG, "value": "db"}]},
@@ -214,7 +218,12 @@ class Furnished:
 
 _OWNERS = {"AccountGroupsApi": "group", "RolesApi": "role", "UsersApi": "user", "GenericConnectorsApi": "connector",
            "WebhookOperationsApi": "operation", "OperationConnectorsApi": "operation", "CredentialsApi": "credential",
+           "CyberArkConjurConnectorsApi": "conjur", "PanoramaConnectorsApi": "panorama",
+           "CredentialVaultOperationsApi": "vault",
            "TagsApi": "tag", "TagAssignmentApi": "tag"}  # fmt: skip
+#: What is assigned by the operations of a class; nothing goes through a firewall.
+_ASSIGNED = {"GenericConnectorsApi": "operation", "OperationConnectorsApi": "connector",
+             "CyberArkConjurConnectorsApi": "vault"}  # fmt: skip
 #: Arguments that are no bodies, by name.
 _IDS: Mapping[str, Callable[[Furnished, Operation], Any]] = {
     "test_id": lambda here, operation: here.ids[kind_of(operation)],
@@ -226,6 +235,7 @@ _IDS: Mapping[str, Callable[[Furnished, Operation], Any]] = {
     "round_id": lambda here, operation: (
         str(here.rows["bgp"]["roundId"]) if "bgp" in operation.name else here.round_id()
     ),
+    "confirm_disabled_objects": lambda here, operation: True,
     "page_id": lambda here, operation: "0",
     "prefix_id": lambda here, operation: here.rows["bgp"]["prefixId"],
     "server_id": lambda here, operation: here.rows["dns-server"]["serverId"],
@@ -237,9 +247,7 @@ _IDS: Mapping[str, Callable[[Furnished, Operation], Any]] = {
     ],
     "interface_group_id": lambda here, operation: here.ids["interface group"],
     "type": lambda here, operation: "webhooks",
-    "request_body": lambda here, operation: (
-        [here.ids["operation"]] if operation.api == "GenericConnectorsApi" else [here.ids["connector"]]
-    ),
+    "request_body": lambda here, operation: [here.ids[_ASSIGNED[operation.api]]] if operation.api in _ASSIGNED else [],
 }
 
 
@@ -263,8 +271,3 @@ def _parts(annotation: Any) -> Iterator[Any]:
     for part in typing.get_args(annotation):
         yield part
         yield from _parts(part)
-
-
-def unknown_path(error: ApiException) -> bool:
-    """Return whether an error is the vendor's for a path there is not."""
-    return error.status == 404 and "URI Resource Not Found" in str(error.body)

@@ -28,6 +28,7 @@ from simulators.thousandeyes.api import (
     runs,
     tags,
     tests,
+    vaults,
 )
 from simulators.thousandeyes.api.collection import Collection, mount
 from simulators.thousandeyes.api.interfacegroups import INTERFACE_GROUPS
@@ -52,10 +53,11 @@ COLLECTIONS: tuple[Collection[Any], ...] = (
     *administration.COLLECTIONS,
     integrations.CONNECTORS,
     integrations.OPERATIONS,
+    *vaults.COLLECTIONS,
     tags.TAGS,
     *LABELS,
 )
-ROOMS = (tests, runs, alerts, results, agentrules, agents, administration, audit, integrations, tags, oauth)
+ROOMS = (tests, runs, alerts, results, agentrules, agents, administration, audit, integrations, vaults, tags, oauth)
 
 
 def application() -> Flask:

@@ -104,6 +104,13 @@ OTHERS: Mapping[str, Mapping[str, tuple[str, int, tuple[str, ...], Schema | None
         "get": ("List the operations of a connector", 200, (), None),
         "put": ("Set the operations of a connector", 200, (), _IDS),
     },
+    **{
+        f"/connectors/{kind}/{{id}}/operations": {
+            "get": ("List the operations of a connector", 200, (), None),
+            "put": ("Set the operations of a connector", 200, ("confirmDisabledObjects",), _IDS),
+        }
+        for kind in ("conjur", "panorama")
+    },
     "/operations/{type}/{id}/connectors": {
         "get": ("List the connectors of an operation", 200, (), None),
         "put": ("Set the connectors of an operation", 200, (), _IDS),
