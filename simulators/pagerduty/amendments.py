@@ -24,6 +24,7 @@ from simulators.pagerduty.model import (
     Agent,
     Alert,
     Incident,
+    Knobs,
     LogType,
     Note,
     Status,
@@ -51,7 +52,7 @@ def reopen(
     people = tuple(assignment.user for assignment in changed.assignments)
     incidents.start_auto_resolve(draft, changed)
     incidents.plan_urgency(draft, changed)
-    history.log(draft, found[1], changed, agent)
+    history.log(draft, LogType.UNACKNOWLEDGE if draft.knobs(Knobs).reopen_unacknowledges else found[1], changed, agent)
     history.log(draft, LogType.ASSIGN, changed, agent, people)
     history.record(draft, found[2], changed, agent, people=people)
     return changed

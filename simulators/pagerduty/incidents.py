@@ -198,7 +198,9 @@ def acknowledge(draft: Draft, incident: Incident, agent: Agent) -> Incident:
         return incident
     first = incident.status is Status.TRIGGERED
     assignments = incident.assignments
-    if user is not None and user not in _people(incident):
+    if user is not None and draft.knobs(Knobs).acknowledger_alone:
+        assignments = tuple(assignment for assignment in assignments if assignment.user == user)
+    if user is not None and all(assignment.user != user for assignment in assignments):
         assignments = (*assignments, Assignment(user, draft.now))
     changed = replace(
         incident,

@@ -72,6 +72,18 @@ class Knobs:
     handoff_moves: bool = True
     #: When a schedule turns, open incidents that nobody has acknowledged move to whoever comes on call, at once.
     handoff_at_turn: bool = False
+    #: Whoever acknowledges stays alone with the incident; without it the assigned stay, too.
+    acknowledger_alone: bool = False
+    #: Snoozing a triggered incident acknowledges it; without it that is refused.
+    snooze_acknowledges: bool = True
+    #: An acknowledgement can be taken back over REST; without it that is refused.
+    unacknowledge_over_rest: bool = True
+    #: A reopened incident's log says unacknowledge; without it trigger.
+    reopen_unacknowledges: bool = False
+    #: Incidents are created by hand on a service that is disabled or in maintenance; without it that is refused.
+    incident_on_disabled: bool = False
+    #: A page larger than the largest is cut to that; without it that is refused.
+    limit_clamped: bool = True
     #: Acknowledge events are dropped during a maintenance window, as resolve events are.
     ack_dropped_in_maintenance: bool = True
     #: Milliseconds between accepting an event and its taking effect, the same for all of them.

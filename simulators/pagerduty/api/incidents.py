@@ -122,7 +122,8 @@ def _create(call: Call) -> Any:
     key = body.get("incident_key") or None
     if key is not None and _key_is_open(call, service.id, key):
         raise refuse(Code.ARGUMENTS, ["Open incident with matching dedup key already exists on this service"])
-    if service.body.get("status") == "disabled" or in_maintenance(draft, service.id):
+    off = service.body.get("status") == "disabled" or in_maintenance(draft, service.id)
+    if off and not call.knobs.incident_on_disabled:
         raise invalid("Incident could not be created")
     people, policy = _assignees(call, body.get("assignments")), _policy(call, body.get("escalation_policy"))
     if people and policy is not None:
@@ -217,6 +218,8 @@ def _update(call: Call, row: Incident, body: Mapping[str, Any]) -> Incident:
     elif status == Status.RESOLVED:
         row = incidents.resolve(draft, row, agent, body.get("resolution") or None)
     elif status == Status.TRIGGERED and row.status is Status.ACKNOWLEDGED:
+        if not call.knobs.unacknowledge_over_rest:
+            raise refuse(Code.INVALID_STATUS)
         row = incidents.unacknowledge(draft, row, agent)
     return row
 
@@ -304,6 +307,8 @@ def _snooze(call: Call) -> Any:
         raise refuse(Code.SNOOZE_INVALID)
     if row.status is Status.RESOLVED:
         raise refuse(Code.ALREADY_RESOLVED)
+    if row.status is Status.TRIGGERED and not call.knobs.snooze_acknowledges:
+        raise refuse(Code.INVALID_STATUS)
     return show(lens(call), incidents.snooze(call.draft, row, call.agent, seconds))
 
 

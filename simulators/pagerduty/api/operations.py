@@ -22,6 +22,7 @@ from simulators.engine.resources import Field, Problem, check
 from simulators.engine.web import answer, decode_cursor, encode_cursor, transact, world
 from simulators.pagerduty.api.call import Actor, Call, actor_of, admit, credential, read_body
 from simulators.pagerduty.api.errors import Code, invalid, refuse, wording
+from simulators.pagerduty.model import Knobs
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 100
@@ -169,8 +170,17 @@ def _number(name: str, default: int, least: int) -> int:
     return int(text)
 
 
+def _limit(operation: Operation) -> int:
+    """Return how many rows a page may hold; more than the largest is cut to that or, by the knob, refused."""
+    least, most = operation.limits
+    limit = _number("limit", least, 1)
+    if limit > most and not world().view.knobs(Knobs).limit_clamped:
+        raise invalid(f"Limit must be less than or equal to {most}")
+    return min(limit, most)
+
+
 def _classic(operation: Operation, listing: Listing) -> dict[str, Any]:
-    limit = min(_number("limit", operation.limits[0], 1), operation.limits[1])
+    limit = _limit(operation)
     offset = _number("offset", 0, 0)
     if offset + limit > DEEPEST:
         raise invalid(f"Offset plus limit must be less than or equal to {DEEPEST}")
@@ -193,7 +203,7 @@ def _classic(operation: Operation, listing: Listing) -> dict[str, Any]:
 
 
 def _cursor(operation: Operation, listing: Listing) -> dict[str, Any]:
-    limit = min(_number("limit", operation.limits[0], 1), operation.limits[1])
+    limit = _limit(operation)
     offset = 0
     cursor = request.args.get("cursor")
     if cursor:
