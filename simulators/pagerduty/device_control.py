@@ -104,8 +104,8 @@ def device_json(view: View, user: Document, channel: Channel | None = None) -> d
 
 
 def message_json(message: Message) -> dict[str, Any]:
-    """Return a message as JSON."""
-    return asdict(message) | {"at": instants.iso_milliseconds(message.at)}
+    """Return a message as JSON, with what it offers to do."""
+    return asdict(message) | {"at": instants.iso_milliseconds(message.at), "actions": devices.offers(message)}
 
 
 def reply_json(reply: Reply) -> dict[str, Any]:

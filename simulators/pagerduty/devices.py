@@ -44,6 +44,17 @@ def inbox(draft: View, user: str, channel: Channel | None = None) -> list[Messag
     return [row for row in found if channel is None or row.channel is channel]
 
 
+def offers(message: Message) -> tuple[str, ...]:
+    """Return what a message offers its reader to do, as its text, buttons or links say.
+
+    A mail and a bundle do not offer to escalate, a call only when there is a further level.
+    """
+    silent = message.channel is Channel.EMAIL or bool(message.others)
+    if message.channel is Channel.PHONE or message.channel is Channel.SMS:
+        silent = not re.search(r"8(:Escal8| to escalate)", message.text)
+    return tuple(word for word in ACTIONS.get(message.purpose, {}).values() if word != "escalate" or not silent)
+
+
 def _keep(draft: Draft, user: str, channel: Channel, message: str, said: str, outcome: str, answer: str = "") -> Reply:
     id = draft.fresh(MESSAGE_ID, "pagerduty.reply")
     reply = Reply(id, message, user, channel, said, draft.now, outcome, answer)

@@ -81,6 +81,16 @@ def test_everybodys_devices_can_be_read(desk: Desk) -> None:
     assert desk.message("phone")["call"] == "ringing"
 
 
+def test_a_message_says_what_can_be_done_with_it(desk: Desk) -> None:
+    """A push has a button for everything, a mail two links; a call on the last level has no key to escalate."""
+    assert {channel: desk.message(channel)["actions"] for channel in CHANNELS} == {
+        "email": ["acknowledge", "resolve"],
+        "push": ["acknowledge", "resolve", "escalate"],
+        "sms": ["acknowledge", "resolve", "escalate"],
+        "phone": ["acknowledge", "resolve"],
+    }
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize(("wish", "status"), [("acknowledge", Status.ACKNOWLEDGED), ("resolve", Status.RESOLVED)])
 def test_a_wish_is_done_the_way_its_channel_has_it(desk: Desk, channel: str, wish: str, status: Status) -> None:
