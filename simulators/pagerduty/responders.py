@@ -156,8 +156,11 @@ def on_timer(draft: Draft, timer: Timer) -> None:
     move = escalation.next_level(Account(draft), walk.policy, walk.level, walk.loop, draft.now)
     if move is None:
         draft.delete(WALKS, walk.id)
-    else:
-        _climb(draft, incident, draft.need(REQUESTS, walk.request), walk, move)
+        return
+    made = draft.need(REQUESTS, walk.request)
+    _climb(draft, incident, made, walk, move)
+    agent = Agent("service_reference", incident.service, "timeout")
+    log(draft, LogType.RESPONDER_REQUEST, incident, agent, move.people, data={"message": made.message})
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ def _stamp(text: str, zone: str, begin: datetime, written: str) -> datetime:
 # -- shifts ------------------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=128)
 def _starts(event: Event, horizon: int) -> tuple[int, ...]:
     """Return when the event's occurrences begin by the clock on the wall, up to ``horizon``, in order."""
     found: list[int] = []

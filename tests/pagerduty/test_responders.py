@@ -119,6 +119,9 @@ def test_a_policy_is_walked_until_somebody_joins() -> None:
     scene.until(11)
     assert scene.asked == [(0, "carol"), (10, "bob")]
     assert scene.responders == {"carol": "pending", "bob": "pending"}
+    assert [entry for entry in scene.log() if entry[1] == "responder_request"] == [
+        (0, "responder_request"), (10, "responder_request"),
+    ]  # fmt: skip
     bob = Agent("user_reference", BOB.id, "phone")
     scene.do(responders.answer, scene.incident, BOB.id, State.JOINED, bob)
     assert list(scene.world.view.all(responders.WALKS)) == []

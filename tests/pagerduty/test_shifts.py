@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from scenarios import accounts
 from simulators.engine import instants, zones
-from simulators.engine.instants import DAY, MINUTE
+from simulators.engine.instants import DAY, HOUR, MINUTE
 from simulators.engine.resources import Document, freeze
 from simulators.pagerduty import loading, shifts
 from simulators.pagerduty.account import Account
+from simulators.pagerduty.ladder import ladder
 
 PEOPLE = {ALICE.id: "alice", BOB.id: "bob", CAROL.id: "carol", None: "-"}
 BERLIN = "Europe/Berlin"
@@ -199,6 +200,21 @@ def test_an_open_incident_can_follow_the_shifts() -> None:
     assert roster.assigned == ["carol"]
     roster.until(61)
     assert roster.assigned == ["bob"]
+
+
+def test_the_ladder_looks_ahead_along_the_shifts() -> None:
+    """The preview assigns everybody of the shift that runs then, and says why a level is passed over."""
+    roster = Roster()
+    roster.event(event(ALICE.id, BOB.id, each=None))
+    roster.point()
+    account = Account(roster.world.view)
+    day, night = (ladder(account, accounts.SERVICE, roster.world.now + hours * HOUR) for hours in (1, 10))
+    assert [(step.kind, step.people) for step in day if step.kind in {"assign", "skip"}] == [
+        ("assign", (ALICE.id, BOB.id)), ("assign", (CAROL.id,)),
+    ]  # fmt: skip
+    assert [(step.kind, step.reason) for step in night][:2] == [
+        ("skip", "nobody is on call on level 1"), ("assign", "on call on level 2"),
+    ]  # fmt: skip
 
 
 def test_the_two_kinds_of_schedules_do_not_see_each_other() -> None:
