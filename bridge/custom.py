@@ -5,6 +5,9 @@ cannot contain a quote, because ThousandEyes does not escape what it fills in: a
 breaks the JSON. When that happens the head of the message is still read, so the page goes out with fewer words instead
 of not at all.
 
+Templates shaped for Splunk name the alert only inside ``{{id}}-{{alert.id}}``, which is taken apart where it has no
+second reading, and may wrap everything in ``event``.
+
 The message is turned into the shape of a classic webhook, so nothing behind this module knows the difference. Templates
 by others are read as well when they name the alert and say by the notification's type whether it triggers or clears,
 flat or nested the way ThousandEyes nests its variables (``alert.rule.name``).
@@ -35,7 +38,7 @@ _HEAD = re.compile(
     rb'"ruleId":"(?P<ruleId>[^"\\]{0,100})"'
 )
 #: Where the variables of a template are when it keeps ThousandEyes' own nesting.
-_NESTED = {
+_NESTED: dict[str, tuple[str, ...]] = {
     "type": ("type", "id"),
     "alertId": ("alert", "id"),
     "severity": ("alert", "severity", "id"),
@@ -48,6 +51,10 @@ _NESTED = {
     "testName": ("alert", "test", "name"),
     "firstSeen": ("alert", "firstSeen", "epochSecond"),
 }
+#: A notification's id, then the alert's: two numbers, or anything and a UUID.
+_JOINED = re.compile(r"[0-9]+-(?P<number>[0-9]+)|.+-(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII)
+#: The same, one step shorter.
+_SHORTER: dict[str, tuple[str, ...]] = {"severity": ("alert", "severity"), "alertType": ("alert", "type")}
 #: Names other templates use for what ours calls by the name on the left.
 _ALIASES = {
     "id": ("notificationId", "eventId"),
@@ -78,11 +85,14 @@ def fits(document: Mapping[str, Any]) -> bool:
 def flattened(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rendered template with its nested variables beside its flat ones, which count for more."""
     found: dict[str, Any] = {}
-    for name, path in _NESTED.items():
+    event = document.get("event")
+    if isinstance(event, Mapping):
+        document = event
+    for name, path in (*_SHORTER.items(), *_NESTED.items()):
         value: Any = document
         for step in path:
             value = value.get(step) if isinstance(value, Mapping) else None
-        found[name] = value
+        found[name] = found.get(name) if value is None else value
     alert = document.get("alert")
     inner = alert if isinstance(alert, Mapping) else {}
     test = inner.get("test")
@@ -94,6 +104,13 @@ def flattened(document: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, Mapping) and isinstance(source := item.get("source"), Mapping)
     ]
     flat = {name: value for name, value in document.items() if not isinstance(value, Mapping)}
+    joined = document.get("eventId")
+    apart = _JOINED.fullmatch(joined) if isinstance(joined, str) else None
+    if apart is not None and not found.get("alertId") and not _plain(flat, "alertId"):
+        found["alertId"] = apart["number"] or apart["uuid"]
+    outer = document.get("test")
+    if isinstance(outer, Mapping) and not found.get("testName"):
+        found["testName"] = outer.get("name")
     return {**{name: value for name, value in found.items() if value not in (None, [])}, **flat}
 
 

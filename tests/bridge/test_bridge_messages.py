@@ -30,6 +30,7 @@ def stored(name: str) -> InboundMessage:
     return read((PAYLOADS / name).read_bytes())
 
 
+UUID_OF_2025 = "5abda706-c065-40fa-aa8c-059c3ac1ea9d"
 UUID_ALERT = "7f000000-4444-4a2b-8c3d-4e5f60718296"
 #: File -> kind, alert id, PagerDuty severity, and summary of the event a trigger becomes.
 SHAPES: dict[str, tuple[Kind, str, str, str]] = {
@@ -109,6 +110,12 @@ SHAPES: dict[str, tuple[Kind, str, str, str]] = {
     "custom-trigger.json": (Kind.TRIGGER, UUID_ALERT, "error", "web down: shop front (https://shop.example)"),
     "custom-clear.json": (Kind.CLEAR, UUID_ALERT, "error", "web down: shop front (https://shop.example)"),
     "custom-broken-by-a-quote.txt": (Kind.TRIGGER, UUID_ALERT, "error", "ThousandEyes rule 127094"),
+    "custom-splunk.json": (
+        Kind.TRIGGER,
+        "e9c3bf02-a48c-4aa8-9e5f-898800d6f569",
+        "error",
+        "ThousandEyes alert: shop front",
+    ),
     "custom-nested.json": (
         Kind.TRIGGER,
         "8a000000-4444-4a2b-8c3d-4e5f60718297",
@@ -274,6 +281,29 @@ def test_any_bytes_read_or_raise_unreadable(body: bytes) -> None:
 
 NAMES = st.sampled_from(["bridge", "id", "type", "alertId", "alert", "severity", "details", "labels", "test", "rule"])
 CUSTOM = st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON))
+
+
+@pytest.mark.parametrize(
+    ("joined", "alert_id"),
+    [
+        ("205646496-76947300", "76947300"),
+        ("9437a575-4b00-44a2-899a-41d1134eef08--5abda706-c065-40fa-aa8c-059c3ac1ea9d", UUID_OF_2025),
+        ("449-5abda706-c065-40fa-aa8c-059c3ac1ea9d", UUID_OF_2025),
+        ("205646496-76947300-1", None),
+        ("5abda706-c065-40fa-aa8c-059c3ac1ea9d", None),
+        ("shop-76947300", None),
+        ("205646496", None),
+    ],
+)
+def test_a_notification_id_and_an_alert_id_in_one_are_taken_apart(joined: str, alert_id: str | None) -> None:
+    """Where the text can be read in one way only; whatever else is there counts as before, and nothing is guessed."""
+    body = {"eventId": joined, "type": "1", "severity": "MAJOR"}
+    if alert_id is None:
+        with pytest.raises(Unreadable):
+            read(json.dumps(body).encode())
+        return
+    assert (read(json.dumps(body).encode()).alert_id, read(json.dumps(body).encode()).kind) == (alert_id, Kind.CLEAR)
+    assert read(json.dumps({**body, "alertId": "own"}).encode()).alert_id == "own"
 
 
 @given(CUSTOM)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from bridge import custom
 from bridge.config import parse
 from bridge.core import Point
 from scenarios import accounts
 from scenarios.stage import EVENTS_URL, Stage, TestDesk
 from simulators.engine.faults import FaultKind
-from simulators.pagerduty.model import INCIDENTS
+from simulators.pagerduty.model import ALERTS, INCIDENTS
+from simulators.thousandeyes import commands, documents
+from simulators.thousandeyes import model as thousandeyes_model
 from simulators.thousandeyes.commands import DEFAULT_TOKEN
+from simulators.thousandeyes.model import Trouble
+from simulators.thousandeyes.presets import PRESETS
 
 HOST = "bridge.example.com"
 EXPRESSION = "((responseCode >= 500))"
@@ -96,3 +102,66 @@ def test_a_crash_while_repairing_pages_once(stage: Stage, point: Point) -> None:
     stage.person("alice").phone.expect_sms(shop)
     stage.person("bob").phone.expect_call(shop)
     assert status(stage) == ["resolved"]
+
+
+TERRAFORM = (
+    '{"alert_id":"{{alert.id}}","test_name":"{{alert.test.name}}","alert_type":"{{type.id}}",'
+    '"severity":"{{alert.severity.id}}"}'
+)
+TEMPLATES = {
+    "ours": custom.TEMPLATE,
+    "generic": PRESETS["Generic"].payload,
+    "splunk": PRESETS["Splunk"].payload,
+    "terraform": TERRAFORM,
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("kind", ["http-server", "bgp"])
+def test_a_custom_webhook_opens_and_resolves_its_incident(stage: Stage, name: str, kind: str) -> None:
+    """Rendered by ThousandEyes for alerts with agents and without, trigger and clear of a template meet in one key."""
+    tell_by_template(stage, TEMPLATES[name], kind)
+    stage.run_until("15:00")
+    assert status(stage) == ["resolved"]
+    (alert,) = stage.world.view.all(ALERTS)
+    assert alert.key == f"thousandeyes:{next(iter(stage.world.view.all(thousandeyes_model.ALERTS))).id}"
+    assert alert.severity == "error"
+    assert ("the shop" in alert.summary) or name in ("terraform", "splunk")
+
+
+def tell_by_template(stage: Stage, template: str, kind: str) -> None:
+    """Let an alert of an hour be told to the bridge by a custom webhook with a template."""
+    operation = {"name": "bridge", "category": "alerts", "status": "pending", "payload": template}
+    made = stage.do(documents.create, "operation", commands.DEFAULT_AID, operation).id
+    target = {"type": "generic", "name": "bridge", "target": stage.webhook_url, "operations": [made]}
+    stage.do(documents.create, "connector", commands.DEFAULT_AID, target)
+    expression, body, trouble, value = {
+        "http-server": (EXPRESSION, {"url": "https://shop.example"}, Trouble.STATUS, 503),
+        "bgp": ("((reachability < 100%))", {"prefix": "192.0.2.0/24"}, Trouble.WITHDRAWAL, 100),
+    }[kind]
+    named = {agent.name: agent.id for agent in stage.world.view.all(thousandeyes_model.AGENTS)}
+    found = (named["London"], named["Oslo"]) if kind == "http-server" else ()
+    told = stage.do(
+        commands.create_rule,
+        name="the shop is down",
+        expression_text=expression,
+        alert_type=kind,
+        severity="major",
+        notifications={"customWebhook": [{"integrationId": made, "integrationType": "custom-webhook"}]},
+    )
+    test = stage.do(
+        commands.create_test, name="front", interval=120, agents=found, body=body, kind=kind, rules=(told.id,)
+    )
+    span = {"since": stage.at("10:00"), "until": stage.at("11:00")}
+    stage.do(commands.add_condition, trouble, test=test.id, value=value, **span)
+    for name in ("event.dropped", "contract"):
+        stage.tolerate(name)
+
+
+@pytest.fixture(autouse=True)
+def nobody_minds(stage: Stage) -> Iterator[None]:
+    """Whom PagerDuty told is not what these tests are about."""
+    yield
+    for person in ("alice", "bob"):
+        for message in stage.person(person).messages():
+            stage.claim(message)
