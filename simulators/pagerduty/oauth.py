@@ -164,53 +164,6 @@ def register(
     return app
 
 
-# -- what a token may do -----------------------------------------------------------------------------------------------
-
-#: Beginnings of paths whose scope is not simply called like their first part; ``*`` stands for any one part.
-_SCOPES: tuple[tuple[str, str], ...] = (
-    ("/*/*/audit", "audit_records"),
-    ("/audit", "audit_records"),
-    ("/*/*/change_tags", "tags"),
-    ("/*/*/tags", "tags"),
-    ("/users/*/contact_methods", "users:contact_methods"),
-    ("/users/*/notification_rules", "users:contact_methods"),
-    ("/users/*/sessions", "users:sessions"),
-    ("/users/*/license", "licenses"),
-    ("/license_allocations", "licenses"),
-    ("/notifications", "users:notifications"),
-    ("/log_entries", "incidents"),
-    ("/maintenance_windows", "services"),
-    ("/business_services", "services"),
-    ("/service_dependencies", "services"),
-    ("/incidents/custom_fields", "custom_fields"),
-    ("/incidents/types", "incident_types"),
-    ("/rulesets", "event_rules"),
-    ("/v3/schedules", "schedules"),
-)
-
-
-def scope_of(method: str, path: str) -> str:
-    """Return the scope an operation requires, such as ``incidents.read``; ``path`` may be a template."""
-    parts = path.strip("/").split("/")
-    name = next((name for beginning, name in _SCOPES if _begins(parts, beginning.strip("/").split("/"))), parts[0])
-    return f"{name}.{'read' if method == 'GET' else 'write'}"
-
-
-def _begins(parts: list[str], wanted: list[str]) -> bool:
-    return len(parts) >= len(wanted) and all(a in ("*", b) for a, b in zip(wanted, parts, strict=False))
-
-
-def missing_scope(key: ApiKey, method: str, path: str) -> str:
-    """Return the scope a credential lacks for an operation, ``""`` when it may go on.
-
-    ``write`` includes reading where it stands for everything; ``incidents.write`` does not include ``incidents.read``.
-    """
-    if key.scopes is None or "write" in key.scopes or (method == "GET" and "read" in key.scopes):
-        return ""
-    needed = scope_of(method, path)
-    return "" if needed in key.scopes else needed
-
-
 # -- consent -----------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +174,7 @@ def granted(app: App, asked: str) -> tuple[str, ...]:
 
 def consent(draft: Draft, app: App, user: str, scopes: tuple[str, ...], redirect: str, challenge: str) -> str:
     """Note a user's consent and return the authorisation code, good for 30 seconds and once."""
+    _sweep(draft)
     code = draft.fresh(_CODE, "pagerduty.oauth.code")
     draft.put(GRANTS, Grant(code, app.client_id, user, scopes, redirect, challenge, draft.now + CODE_LIFE))
     draft.record("oauth.consented", app.id, app=app.name, user=user, scopes=" ".join(scopes))
@@ -333,11 +287,22 @@ def _user_tokens(draft: Draft, app: App, user: str, scopes: tuple[str, ...], beg
 
 
 def _access(draft: Draft, app: App, user: str | None, scopes: tuple[str, ...], life: int) -> str:
+    _sweep(draft)
     text = draft.fresh(_shape(draft, 0), "pagerduty.oauth.access")
     key = ApiKey(text, "bearer", user=user, expires=draft.now + life, scopes=scopes, client=app.client_id)
     draft.put(API_KEYS, key)
     draft.record("oauth.issued", app.id, app=app.name, user=user or "", scopes=" ".join(scopes))
     return text
+
+
+def _sweep(draft: Draft) -> None:
+    """Forget what has ended: it is answered like what never was."""
+    tables: tuple[TableKey[Any], ...] = (GRANTS, REFRESHES)
+    for table in tables:
+        for row in [row for row in draft.all(table) if row.expires <= draft.now]:
+            draft.delete(table, row.id)
+    for key in [key for key in draft.all(API_KEYS) if key.client and key.expires and key.expires <= draft.now]:
+        draft.delete(API_KEYS, key.id)
 
 
 def _shape(view: View, kind: int) -> Shape:

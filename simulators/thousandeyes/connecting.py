@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simulators.engine import ids
+from simulators.engine import ids, instants
 from simulators.engine.draft import Draft, View
 from simulators.engine.errors import EngineError
 from simulators.engine.resources import thaw
@@ -25,6 +25,8 @@ from simulators.thousandeyes.model import INTEGRATIONS, RULES, AlertRule, Integr
 PAGERDUTY_HOST = "app.pagerduty.com"
 PAGERDUTY_APP = "PTHEYES"
 BOTH = "create_alerts_and_incidents"
+#: How long attempts and what they came to are kept.
+KEPT = 24 * instants.HOUR
 _STATE = ids.hexadecimal(32)
 
 
@@ -50,7 +52,13 @@ class Unreadable(EngineError):
 
 def begin(draft: Draft, browser: str) -> Attempt:
     """Begin an attempt."""
-    attempt = Attempt(draft.fresh(_STATE, "te.pagerduty.state"), browser, draft.now)
+    return _keep(draft, Attempt(draft.fresh(_STATE, "te.pagerduty.state"), browser, draft.now))
+
+
+def _keep(draft: Draft, attempt: Attempt) -> Attempt:
+    """Keep an attempt, and forget those nobody will ask for any more."""
+    for row in [row for row in draft.all(ATTEMPTS) if draft.now >= row.begun + KEPT]:
+        draft.delete(ATTEMPTS, row.id)
     draft.put(ATTEMPTS, attempt)
     return attempt
 
@@ -111,9 +119,7 @@ def finish(draft: Draft, attempt: Attempt, answer: Mapping[str, str]) -> Attempt
 def pasted(draft: Draft, browser: str, name: str, key: str) -> Attempt:
     """Integrate a service by a key somebody pasted; the result is kept like that of an attempt."""
     line = native.paste(draft, name or "PagerDuty", key)
-    attempt = Attempt(draft.fresh(_STATE, "te.pagerduty.state"), browser, draft.now, True, (line,))
-    draft.put(ATTEMPTS, attempt)
-    return attempt
+    return _keep(draft, Attempt(draft.fresh(_STATE, "te.pagerduty.state"), browser, draft.now, True, (line,)))
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from visitor import Town, Visitor, query
 
 from scenarios import accounts
 from simulators.engine import instants
-from simulators.pagerduty import oauth
+from simulators.pagerduty import oauth, scopes
 from simulators.pagerduty.api import API_HOST, IDENTITY_HOST, rest, sites
+from simulators.pagerduty.connect import SESSIONS
 from simulators.pagerduty.model import API_KEYS, Region
 from simulators.pagerduty.oauth import App
 
@@ -413,6 +414,20 @@ def test_revoking_ends_every_token_of_an_app() -> None:
     assert exchange(town, app, waiting).json()["error"] == "invalid_grant"
 
 
+def test_what_has_ended_is_forgotten() -> None:
+    """Codes nobody fetched, tokens and refresh tokens do not pile up; the account's own keys stay."""
+    town = Town()
+    app = classic(town)
+    consented(town, authorize_url(app))
+    exchange(town, app, consented(town, authorize_url(app))["code"])
+    town.world.advance("5040h")
+    consented(town, authorize_url(app))
+    view = town.world.view
+    assert [view.count(table) for table in (oauth.GRANTS, oauth.REFRESHES)] == [1, 0]
+    assert [key.id for key in view.all(API_KEYS)] == [accounts.API_KEY]
+    assert view.count(SESSIONS) == 1
+
+
 def test_consent_in_one_step() -> None:
     """The control plane gives a code without a page, by the same rules."""
     town = Town()
@@ -441,7 +456,7 @@ def test_an_app_may_bring_its_own_id_and_secret() -> None:
 
 def test_every_operation_has_a_scope_of_its_kind() -> None:
     """Each is called like its resource, with reading and writing apart."""
-    found = {oauth.scope_of(operation.method, operation.path) for operation in rest.operations()}
+    found = {scopes.scope_of(operation.method, operation.path) for operation in rest.operations()}
     assert all(scope.endswith((".read", ".write")) and "{" not in scope for scope in found)
     assert {"users:contact_methods.write", "audit_records.read", "tags.write", "incidents.write"} <= found
 
@@ -522,7 +537,7 @@ def test_a_plain_key_has_no_scopes() -> None:
     town = Town()
     key = town.world.view.need(API_KEYS, accounts.API_KEY)
     assert key.scopes is None
-    assert oauth.missing_scope(key, "PUT", "/incidents") == ""
+    assert scopes.missing_scope(key, "PUT", "/incidents") == ""
 
 
 def test_a_visitor_sees_the_consent_of_a_scoped_app() -> None:

@@ -25,7 +25,7 @@ from simulators.engine.wire import read_json
 from simulators.engine.zones import zone
 from simulators.pagerduty.api.errors import NOT_A_HASH, Code, invalid, refuse
 from simulators.pagerduty.model import API, API_KEYS, DOCUMENTS, INCIDENTS, Access, Agent, ApiKey, Incident, Knobs
-from simulators.pagerduty.oauth import missing_scope
+from simulators.pagerduty.scopes import missing_scope
 
 HOST = API.removeprefix("https://")
 RATE_WINDOW = instants.MINUTE

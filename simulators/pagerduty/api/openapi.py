@@ -14,7 +14,7 @@ from typing import Any
 from simulators.engine.resources import Field, Kind
 from simulators.pagerduty.api.call import Actor
 from simulators.pagerduty.api.operations import Extent, Operation
-from simulators.pagerduty.oauth import scope_of
+from simulators.pagerduty.scopes import scope_of
 
 _BOOLEANS = {"total", "earliest", "is_overview", "overflow", "editable"}
 

@@ -195,7 +195,9 @@ def _log_in() -> Response:
 
 
 def _begin(draft: Draft, session: Session, former: str) -> None:
-    draft.delete(SESSIONS, former)
+    over = [row.id for row in draft.all(SESSIONS) if draft.now >= row.at + SESSION_LIFE]
+    for name in (former, *over):
+        draft.delete(SESSIONS, name)
     draft.put(SESSIONS, session)
     draft.record("session.began", session.user)
 
