@@ -21,7 +21,7 @@ from simulators.pagerduty.model import Agent, Knobs, Urgency
 
 EXPLORING = settings.get_current_profile_name() == "explore"
 THOROUGH = settings(
-    max_examples=settings().max_examples if EXPLORING else 25,
+    max_examples=settings().max_examples if EXPLORING else 15,
     deadline=None,
     database=None,
     derandomize=not EXPLORING,

@@ -10,7 +10,7 @@ from simulators.engine.instants import SECOND
 
 EXPLORING = settings.get_current_profile_name() == "explore"
 THOROUGH = settings(
-    max_examples=settings().max_examples if EXPLORING else 60,
+    max_examples=settings().max_examples if EXPLORING else 40,
     deadline=None,
     database=None,
     derandomize=not EXPLORING,
