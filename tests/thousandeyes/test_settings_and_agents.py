@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from thousandeyes_account import AGENTS, SHOP, Account
+from thousandeyes_account import AGENTS, DOWN, SHOP, Account
 
-from simulators.thousandeyes import agents, commands
+from simulators.thousandeyes import administration, agents, commands
 
 SERVER = {"testName": "s", "interval": 120, "server": "shop.example", "agents": AGENTS}
 
@@ -140,3 +140,28 @@ def test_history_has_versions_that_can_be_read(here: Account) -> None:
     assert shown == ["v2", "v1", "v0", None]
     here.ask("GET", f"/tests/http-server/{other}?versionId={versions[0]['versionId']}", status=404)
     here.ask("GET", "/tests/1/history", status=404)
+
+
+def test_rules_are_given_to_tests_by_who_may_edit_both(here: Account) -> None:
+    """With the permission for rules alone, a rule is made and changed, not assigned, taken off or deleted."""
+    test = here.test(alertRules=[])
+    role = here.ask("POST", "/roles", {"name": "Rule maker", "permissions": ["3", "4"]}, status=201)["roleId"]
+    here.do(
+        administration.create_user,
+        name="Bo",
+        email="b@example.com",
+        aid="1001",
+        roles=(),
+        all_roles=(role,),
+        token="bo",
+    )
+    rule = here.ask("POST", "/alerts/rules", DOWN, status=201, token="bo")["ruleId"]
+    path = f"/alerts/rules/{rule}"
+    here.ask("PUT", path, DOWN | {"severity": "minor"}, token="bo")
+    here.ask("POST", "/alerts/rules", DOWN | {"testIds": [test]}, status=403, token="bo")
+    here.ask("PUT", path, DOWN | {"testIds": [test]}, status=403, token="bo")
+    here.ask("PUT", path, DOWN | {"testIds": [test]})
+    here.ask("PUT", path, DOWN, status=403, token="bo")
+    here.ask("PUT", path, DOWN | {"testIds": [test], "severity": "major"}, token="bo")
+    here.ask("DELETE", path, status=403, token="bo")
+    here.ask("DELETE", path, status=204)

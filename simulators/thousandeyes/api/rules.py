@@ -16,10 +16,10 @@ from simulators.thousandeyes import commands, expression, layers, mails
 from simulators.thousandeyes.api import shapes
 from simulators.thousandeyes.api.collection import Collection, Shown
 from simulators.thousandeyes.api.resources import ALERT_RULE
-from simulators.thousandeyes.api.rest import Caller, FieldError, hal
+from simulators.thousandeyes.api.rest import Caller, FieldError, hal, problem
 from simulators.thousandeyes.model import DOCUMENTS, INTEGRATIONS, RULES, TESTS, AlertRule, Knobs, Test
 
-VIEW, EDIT = "3", "4"
+VIEW, EDIT, EDIT_TESTS = "3", "4", "2"
 #: Fields of a rule the row does not hold as fields of its own.
 _EXTRAS = (
     "description", "direction", "alertGroupType", "includeCoveredPrefixes", "sensitivityLevel", "endpointAgentIds",
@@ -210,7 +210,15 @@ def _make_room(draft: Draft, caller: Caller, body: Shown, rule_id: str = "") -> 
             draft.put(RULES, replace(other, is_default=False))
 
 
+def _assigns(view: View, caller: Caller, tests: Iterable[str], rule: AlertRule | None = None) -> None:
+    """Raise the 403 of a caller who changes which tests have a rule without being allowed to edit tests."""
+    present = [] if rule is None else [test.id for test in _tests(view, rule)]
+    if sorted(set(tests)) != sorted(present) and EDIT_TESTS not in caller.permissions:
+        raise problem(403, "Assigning alert rules to tests needs the permission to edit tests, too.")
+
+
 def _create(draft: Draft, caller: Caller, body: Shown) -> AlertRule:
+    _assigns(draft, caller, body.get("testIds", ()))
     _make_room(draft, caller, body)
     return commands.create_rule(
         draft,
@@ -223,8 +231,15 @@ def _create(draft: Draft, caller: Caller, body: Shown) -> AlertRule:
 
 def _update(draft: Draft, caller: Caller, rule: AlertRule, body: Shown) -> AlertRule:
     tests = tuple(body.get("testIds", ()))
+    _assigns(draft, caller, tests, rule)
     _make_room(draft, caller, body, rule.id)
     return commands.update_rule(draft, rule.id, tests=tests, expression=body["expression"], **_fields(body))
+
+
+def _delete(draft: Draft, caller: Caller, rule: AlertRule) -> None:
+    if EDIT_TESTS not in caller.permissions:
+        raise problem(403, "Deleting alert rules needs the permission to edit tests, too.")
+    commands.delete_rule(draft, rule.id)
 
 
 ALERT_RULES: Collection[AlertRule] = Collection(
@@ -239,7 +254,7 @@ ALERT_RULES: Collection[AlertRule] = Collection(
     problems=_problems,
     create=_create,
     update=_update,
-    delete=lambda draft, caller, rule: commands.delete_rule(draft, rule.id),
+    delete=_delete,
     empty_when_unknown=lambda view: view.knobs(Knobs).unknown_is_empty,
     permissions=(VIEW, EDIT),
 )
