@@ -9,7 +9,9 @@ from duty_rig import ALICE, BOB, Duty, two_levels, user
 from rest_rig import layer, make, refused
 
 from scenarios import accounts
+from simulators.engine.resources import Kind
 from simulators.pagerduty import account
+from simulators.pagerduty.api.resources import BY_KIND
 from simulators.pagerduty.api.sundries import BEYOND
 
 SERVICE = {"id": accounts.SERVICE, "type": "service_reference"}
@@ -192,3 +194,25 @@ def test_who_is_in_the_policy_of_an_open_incident_stays() -> None:
     assert refused(duty.rest("DELETE", f"/users/{BOB.id}"))[:2] == (400, 2001)
     duty.send("resolve")
     assert duty.rest("DELETE", f"/users/{BOB.id}").status_code == 204
+
+
+def test_arrays_and_booleans_are_never_null() -> None:
+    """Whatever was left out, such a field has a value when it is read."""
+    duty = Duty()
+    mail = {"type": "generic_email_inbound_integration", "name": "Mail"}
+    addon = {"type": "full_page_addon", "name": "Board", "src": "https://board.example.com"}
+    level = {"escalation_delay_in_minutes": 3, "targets": [user(ALICE)]}
+    made = {
+        "integrations": make(duty, f"/services/{accounts.SERVICE}/integrations", "integration", mail),
+        "services": make(duty, "/services", "service", {"name": "Bare", "escalation_policy": POLICY}),
+        "addons": make(duty, "/addons", "addon", addon),
+        "escalation_policies": make(
+            duty, "/escalation_policies", "escalation_policy", {"name": "Bare", "escalation_rules": [level]}
+        ),
+        "schedules": make(duty, "/schedules", "schedule", {
+            "name": "Bare", "time_zone": "UTC", "schedule_layers": [layer()], "teams": None}),
+    }  # fmt: skip
+    for kind, shown in made.items():
+        listed = [field for field in BY_KIND[kind].fields if field.kind in {Kind.ARRAY, Kind.BOOLEAN}]
+        assert [field.name for field in listed if shown.get(field.name, field) is None] == []
+    assert made["integrations"]["email_filters"] == []

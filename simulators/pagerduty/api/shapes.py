@@ -6,11 +6,11 @@ Fields nobody knows come back as they were loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulators.engine import instants
-from simulators.engine.resources import Document, Resource, thaw
+from simulators.engine.resources import Document, Kind, Resource, thaw
 from simulators.pagerduty import carriers
 from simulators.pagerduty.api.lens import SHAPES, Lens, Shape
 from simulators.pagerduty.api.resources import BY_KIND
@@ -21,13 +21,18 @@ from simulators.pagerduty.oncall import target_kind
 _COLORS = ("purple", "red", "green", "blue", "teal", "orange", "brown", "turquoise")
 
 
+#: What stands where an array or a boolean was left out: they are never null (PagerDuty: types).
+_NEVER_NULL: Mapping[Kind, Callable[[], Any]] = {Kind.ARRAY: list, Kind.BOOLEAN: bool}
+
+
 def given(kind: str, document: Document) -> dict[str, Any]:
-    """Return what is stored and not computed: unknown fields as they are, ``None`` for known ones left out."""
+    """Return what is stored and not computed: unknown fields as they are, known ones left out as null or empty."""
     resource: Resource = BY_KIND[kind]
     shown: dict[str, Any] = {}
     for entry in resource.fields:
         if not entry.read_only and not entry.write_only and entry.name != "type":
-            shown[entry.name] = thaw(document.body.get(entry.name))
+            value = thaw(document.body.get(entry.name))
+            shown[entry.name] = _NEVER_NULL.get(entry.kind, lambda: None)() if value is None else value
     hidden = {entry.name for entry in resource.fields if entry.write_only or entry.read_only}
     for name, value in document.body.items():
         if name not in shown and name not in hidden and name not in {"type", "parent"}:
@@ -281,7 +286,7 @@ def integration(lens: Lens, document: Document) -> dict[str, Any]:
     if "email" not in shown["type"]:
         for name in ("integration_email", "email_incident_creation", "email_filter_mode", "email_parsers",
                      "email_filters", "email_parsing_fallback"):  # fmt: skip
-            if shown.get(name) is None:
+            if not shown.get(name):
                 shown.pop(name, None)
     return {name: value for name, value in shown.items() if value is not None or name != "integration_email"}
 
