@@ -35,6 +35,7 @@ from simulators.thousandeyes.model import (
     UNITS,
     Alert,
     AlertState,
+    Knobs,
     Trouble,
 )
 from simulators.thousandeyes.payloads import CLEAR, TRIGGER
@@ -88,6 +89,16 @@ TROUBLES = st.sampled_from(
     )
 )
 ENDS = {AlertState.CLEAR, AlertState.DISABLED}
+#: Knobs a history may turn.
+TURNED = (
+    "clear_below_minimum",
+    "second_notification",
+    "deliveries_shuffled",
+    "history_kept_on_edit",
+    "joining_told",
+    "any_2xx_delivers",
+    "new_event_id_on_retry",
+)
 
 
 def step(**given: Any) -> Callable[[Callable[..., None]], Any]:
@@ -110,19 +121,19 @@ class AlertingMachine(RuleBasedStateMachine):
 
     @initialize(
         rounds=st.sampled_from(("1/1", "2/2", "2/3")),
-        below=st.booleans(),
-        second=st.booleans(),
+        turned=st.lists(st.sampled_from(TURNED), max_size=3, unique=True),
         wrong=WRONGS,
         minutes=st.sampled_from((30, 5, 60)),
     )
-    def open(self, rounds: str, below: bool, second: bool, wrong: Any, minutes: int) -> None:
+    def open(self, rounds: str, turned: list[str], wrong: Any, minutes: int) -> None:
         """Set up the account; something is wrong from the beginning."""
         self.here = Account()
         self.world = self.here.world
         self.do = self.here.do
         self.received: list[tuple[int, dict[str, Any]]] = []
         self.world.serve(HOST, Site("hooks", self._receive))
-        self.do(commands.set_knobs, clear_below_minimum=below, second_notification=second)
+        defaults = Knobs()
+        self.do(commands.set_knobs, **{name: not getattr(defaults, name) for name in turned})
         hook = self.do(commands.add_integration, "webhook", name="ops", target=f"https://{HOST}/te").id
         pagerduty = {"name": "pd", "target": f"https://{HOST}/v2/enqueue", "token": "0" * 32}
         events = self.do(commands.add_integration, "pager-duty", **pagerduty).id
@@ -310,12 +321,14 @@ class AlertingMachine(RuleBasedStateMachine):
     @invariant()
     def everybody_is_told_once(self) -> None:
         """A target hears one beginning (one more for every silence that was outlasted) and one end, in that order."""
-        knobs = self.do(lambda draft: draft.knobs(commands.Knobs))
+        knobs = self.world.view.knobs(Knobs)
         for alert in self._all(ALERTS):
             told = self.world.view.find(NOTIFICATIONS, "alert", alert.id)
             for target in self.targets:
                 events = [row.event for row in told if row.integration == target]
                 begins = 1 + (alert.version - 1) * knobs.second_notification
+                if knobs.joining_told:
+                    begins = max(begins, events.count(TRIGGER))
                 assert events == [TRIGGER] * begins + [CLEAR] * (alert.state in ENDS)
             assert len({row.id for row in told}) == len(told) == len(self.targets) * len(events)
             assert all(row.attempts <= knobs.webhook_attempts for row in told)
