@@ -31,6 +31,10 @@ def test_the_strategy_of_a_level_is_shown_when_it_is_included() -> None:
     )
     assert "escalation_rule_assignment_strategy" not in plain
     assert whole["escalation_rule_assignment_strategy"] == {"type": "round_robin"}
+    sent_back = {"escalation_policy": duty.rest("GET", path).json()["escalation_policy"]}
+    assert duty.rest("PUT", path, sent_back).status_code == 200
+    kept = duty.rest("GET", f"{path}?include[]=escalation_rule_assignment_strategies").json()["escalation_policy"]
+    assert kept["escalation_rules"][0] == whole
     poor = Duty(missing_abilities=("round_robin",))
     body = {"escalation_policy": {"name": "Turns", "escalation_rules": [level]}}
     assert refused(poor.rest("POST", "/escalation_policies", body))[:2] == (403, 2010)

@@ -42,7 +42,7 @@ def read_instant(name: str, text: str, zone: str) -> int:
 def _prepare_policy(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
     if body.get("teams") and "teams" in call.knobs.missing_abilities:
         raise refuse(Code.MISSING_ABILITY)
-    known = {entry.get("id") for entry in (old.body.get("escalation_rules") or () if old else ())}
+    known = {entry.get("id"): entry for entry in (old.body.get("escalation_rules") or () if old else ())}
     most, least, rules = call.knobs.targets_per_rule, call.knobs.least_delay_minutes, []
     for entry in body["escalation_rules"]:
         strategy = (entry.get("escalation_rule_assignment_strategy") or {}).get("type")
@@ -54,6 +54,7 @@ def _prepare_policy(call: Call, body: dict[str, Any], old: Document | None) -> d
             raise invalid(f"Escalation delay in minutes must be greater than or equal to {least}")
         rules.append(
             {
+                **_strategy(known.get(entry.get("id"))),
                 **entry,
                 "id": entry["id"] if entry.get("id") in known and entry.get("id") else _rule_id(call),
                 "targets": [_target(call, target) for target in entry["targets"]],
@@ -62,6 +63,12 @@ def _prepare_policy(call: Call, body: dict[str, Any], old: Document | None) -> d
     body["escalation_rules"] = rules
     body.pop("repeat_enabled", None)
     return body
+
+
+def _strategy(held: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the strategy of a rule that is sent back without it, as it is shown."""
+    name = "escalation_rule_assignment_strategy"
+    return {name: held[name]} if held and held.get(name) else {}
 
 
 def _rule_id(call: Call) -> str:
