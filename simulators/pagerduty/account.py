@@ -219,7 +219,33 @@ class JsonAccount:
         return None
 
 
-AnyAccount = Account | JsonAccount
+class SupposedAccount:
+    """An account in which incidents that are only supposed have had their turn on round-robin levels."""
+
+    __slots__ = ("_account", "rings")
+
+    def __init__(self, account: AnyAccount) -> None:
+        self._account = account
+        self.rings: dict[str, Ring] = {}
+
+    def get(self, kind: str, id: str) -> Document | None:
+        """Return a document or ``None``."""
+        return self._account.get(kind, id)
+
+    def children(self, kind: str, parent: str) -> list[Document]:
+        """Return the documents of ``kind`` that belong to ``parent``, oldest first."""
+        return self._account.children(kind, parent)
+
+    def all(self, kind: str) -> list[Document]:
+        """Return every document of ``kind``, oldest first."""
+        return self._account.all(kind)
+
+    def ring(self, id: str) -> Ring | None:
+        """Return whose turn it is on a round-robin level, supposed turns included."""
+        return self.rings.get(id) or self._account.ring(id)
+
+
+AnyAccount = Account | JsonAccount | SupposedAccount
 
 
 def name(account: AnyAccount, kind: str, id: str) -> str:

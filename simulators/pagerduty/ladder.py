@@ -16,7 +16,7 @@ from simulators.engine.draft import View
 from simulators.engine.instants import DAY, SECOND
 from simulators.engine.resources import Document
 from simulators.pagerduty import carriers, escalation, hours, notify, oncall
-from simulators.pagerduty.account import Account, AnyAccount, name
+from simulators.pagerduty.account import Account, AnyAccount, SupposedAccount, name
 from simulators.pagerduty.carriers import Carrier
 from simulators.pagerduty.escalation import Move
 from simulators.pagerduty.model import INCIDENTS, OWNER, Incident, Knobs, Status, Urgency
@@ -88,7 +88,7 @@ def ladder(
     if policy is None or move is None:
         return (Step(at, "drop", 0, (), "nobody is on call on any level: no alert and no incident"),)
     pressing = escalation.service_urgency(service, None, at) if urgency is None else Urgency(urgency)
-    climb = _Climb(account, service, policy, conditions, pressing)
+    climb = _Climb(SupposedAccount(account), service, policy, conditions, pressing)
     timeout = service.body.get("auto_resolve_timeout")
     end = at + int(timeout) * SECOND if timeout else None
     return _until(climb.arrive(move, at), end, f"the service resolves open incidents after {timeout} s")
@@ -106,7 +106,7 @@ def outlook(view: View, incident_id: str) -> tuple[Step, ...]:
         how = f"it was resolved by {by}" if into is None else f"it was merged into #{into.number}"
         return (Step(view.now, "drop", row.level, (), f"{how}: nobody is told any more"),)
     service = account.get("services", row.service) or Document(row.service, "service", {}, 0, 0)
-    climb = _Climb(account, service, row.policy, Conditions.of(view), row.urgency)
+    climb = _Climb(SupposedAccount(account), service, row.policy, Conditions.of(view), row.urgency)
     found = climb.wake(view, row) if row.status is Status.ACKNOWLEDGED else climb.resume(view, row)
     end = view.timer(OWNER, "resolve", row.id)
     why = f"the service resolves open incidents after {service.body.get('auto_resolve_timeout')} s"
@@ -127,7 +127,7 @@ def _until(found: Iterable[Step], end: int | None, why: str) -> tuple[Step, ...]
 class _Climb:
     """An incident on its way up: the rules that wait, by person and rule, and the bundles that gather, by method."""
 
-    account: AnyAccount
+    account: SupposedAccount
     service: Document
     policy: Document | None
     conditions: Conditions
@@ -195,6 +195,8 @@ class _Climb:
             yield Step(at, "repeat", move.level, (), f"loop {move.loop} of {policy.body.get('num_loops')}")
         for level in move.skipped:
             yield Step(at, "skip", level, (), f"nobody is on call on level {level}")
+        if move.ring is not None:
+            self.account.rings[move.ring.id] = move.ring
         how = "next in turn" if move.ring is not None else "on call"
         yield Step(at, "assign", move.level, move.people, f"{how} on level {move.level}")
         for target in escalation.rules(policy)[move.level - 1].get("targets") or ():

@@ -191,6 +191,20 @@ def test_the_control_plane_shows_the_ladder_and_the_outlook() -> None:
     assert [duty.rest("GET", f"/_sim/ladder{query}").status_code for query in wrong] == [400, 404, 400]
 
 
+def test_a_ring_goes_round_in_the_preview() -> None:
+    """On a single round-robin level each repeat goes to the next of the ring, and nothing moves by asking."""
+    made = accounts.account((ALICE, BOB, CAROL), levels=([user(ALICE), user(BOB), user(CAROL)],), loops=3)
+    rule = made["escalation_policies"][0]["escalation_rules"][0]
+    rule["escalation_rule_assignment_strategy"] = {"type": "round_robin"}
+    duty = Duty(made)
+    steps = [ladder.ladder(account.Account(duty.world.view), accounts.SERVICE, START) for _ in range(2)]
+    people = [[step.people[0] for step in found if step.kind == "assign"] for found in steps]
+    assert people[0] == people[1] == [ALICE.id, BOB.id, CAROL.id, ALICE.id]
+    duty.send()
+    duty.until(200)
+    assert [row.user for row in duty.messages] == people[0]
+
+
 # -- it comes true -----------------------------------------------------------------------------------------------------
 
 
