@@ -25,7 +25,7 @@ from simulators.engine.errors import EngineError
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document, thaw
 from simulators.engine.zones import local
-from simulators.thousandeyes import documents, handlebars
+from simulators.thousandeyes import documents, handlebars, monitors
 from simulators.thousandeyes import expression as expressions
 from simulators.thousandeyes.expression import ExpressionError
 from simulators.thousandeyes.handlebars import TemplateError
@@ -220,17 +220,21 @@ def context_of(view: View, alert: Alert, event: str, notification_id: str) -> di
                 "testType": test.type,
                 "labels": [{"name": name} for _, name in told.labels],
             },
-            "details": [_detail(name, entry) for name, entry in told.locations],
+            "details": [_detail(alert, name, entry) for name, entry in told.locations],
             "targets": [{"description": told.target}] if told.target else [],
         },
     }
 
 
-def _detail(name: str, entry: Location) -> dict[str, Any]:
+def _detail(alert: Alert, name: str, entry: Location) -> dict[str, Any]:
+    source: dict[str, Any] = {"id": entry.agent, "name": name}
+    monitor = monitors.monitors().get(entry.agent) if alert.alert_type == "bgp" else None
+    if monitor is not None:
+        source["asn"] = {"name": monitor.network}
     return {
         "metricsAtStart": _inside_json(entry.metrics_at_start),
         "metricsAtEnd": _inside_json(entry.metrics_at_end) or None,
-        "source": {"id": entry.agent, "name": name},
+        "source": source,
     }
 
 

@@ -289,6 +289,17 @@ def test_a_preset_makes_json_of_trigger_and_clear(name: str, kind: str) -> None:
         assert [isinstance(json.loads(made), dict) for made in texts] == [True]
 
 
+def test_monitors_name_their_network() -> None:
+    """As ``source.asn.name``, which agents have not."""
+    here = Rounds(1, kind="bgp", url="", prefix="192.0.2.0/24")
+    here.rule(text="((reachability < 100%))", alert_type="bgp")
+    here.wrong(Trouble.WITHDRAWAL, 100, rounds=30, regions=("NL",))
+    here.play(". " * 16)
+    seen = custom_webhooks.context_of(here.world.view, here.alerts[0], TRIGGER, "n")
+    template = "{{#each alert.details}}{{source.name}}: {{source.asn.name}}{{/each}}"
+    assert handlebars.render(template, seen) == "Amsterdam-1: Example Transit (AS 64496)"
+
+
 def test_the_generic_preset_tells_every_location() -> None:
     """What it sends is what a template can see."""
     custom = Custom(payload=PRESETS["Generic"].payload)
