@@ -7,6 +7,7 @@ purpose the reason stands here.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from simulators.pagerduty.api import sundries
+from simulators.pagerduty.api import errors, sundries
+from simulators.pagerduty.api.errors import Code
 from simulators.pagerduty.api.operations import Operation
 from simulators.pagerduty.api.rest import operations
 
 HOME = Path(__file__).resolve().parents[2]
-TABLE = Path(os.environ.get("PAGEDRILL_SPECS", HOME.parent / "shared" / "specs")) / "pagerduty" / "endpoints_core.tsv"
+SPECS = Path(os.environ.get("PAGEDRILL_SPECS", HOME.parent / "shared" / "specs")) / "pagerduty"
+TABLE, CODES = SPECS / "endpoints_core.tsv", SPECS / "error_codes.json"
 PAGING = {"offset": "classic", "cursor": "cursor", "-": ""}
 #: Differences that are meant, with their reason.
 MEANT = {
@@ -87,3 +90,26 @@ def test_a_difference_is_found() -> None:
         "paging", "query", "include", "from", "status",
     ]  # fmt: skip
     assert list(differences({**row, "path": "/dogs"}, None)) == ["path"]
+
+
+#: Codes whose status or words differ from the vendor's table, with the reason.
+DIFFERENT = {
+    Code.INTERNAL: "the vendor's words are not published",
+    Code.FROM_MISSING: "seen for a missing From header, besides what the table says of it",
+    Code.INVALID_OVERRIDE: "400 for an override that cannot be, the table's 404 is for one that is not there",
+    Code.VARIOUS_NOT_FOUND: "each kind has words of its own, see UNKNOWN",
+}
+
+
+def test_refusals_have_the_vendors_codes_and_words() -> None:
+    """Status and message of every code are those of the vendor's table, where it has any."""
+    if not CODES.is_file():
+        pytest.skip("the vendor's codes are not at hand (set PAGEDRILL_SPECS)")
+    listed = {entry["code"]: entry for entry in json.loads(CODES.read_text(encoding="utf-8"))["codes"]}
+    found = [
+        code
+        for code, (status, message) in errors.TABLE.items()
+        if status != listed[code]["http_default"] or message not in listed[code]["messages"]
+    ]
+    assert sorted(found) == sorted(DIFFERENT)
+    assert all(message in listed[code]["messages"] for code, message in errors.UNKNOWN.values())
