@@ -36,10 +36,10 @@ from simulators.engine.faults import Fault, FaultKind
 from simulators.engine.instants import SECOND
 from simulators.engine.transport import Site
 from simulators.engine.world import World
-from simulators.pagerduty import webhooks, webhooks_delivery
+from simulators.pagerduty import devices, webhooks_delivery
 from simulators.pagerduty.api import API_HOST, sites
-from simulators.pagerduty.model import INCIDENTS, Agent, Status
-from simulators.pagerduty.webhooks import EVENTS, NEVER, PING, WEBHOOKS, Responder
+from simulators.pagerduty.model import INCIDENTS, Status
+from simulators.pagerduty.webhooks import EVENTS, NEVER, PING, WEBHOOKS
 from simulators.pagerduty.webhooks_delivery import Verdict
 from simulators.thousandeyes.notifiers import EVENTS_URL
 
@@ -206,9 +206,13 @@ def _everything(duty: Hooked) -> list[bytes]:
     duty.act("POST", f"/incidents/{duty.incident.id}/notes", {"note": {"content": "looking"}})
     duty.act("POST", f"/incidents/{duty.incident.id}/status_updates", {"message": "soon"})
     duty.update(service={"id": "PSVC002", "type": "service_reference"})
-    asking, asked = Agent("user_reference", ALICE.id), Responder(BOB.id, other["id"], "help")
-    duty.do(webhooks.publish, "incident.responder.added", duty.incident, asking, asked)
-    duty.do(webhooks.publish, "incident.responder.replied", duty.incident, asking, Responder(BOB.id, state="joined"))
+    target = {"responder_request_target": {"type": "user", "id": BOB.id}}
+    request = {"requester_id": ALICE.id, "message": "help", "responder_request_targets": [target]}
+    duty.act("POST", f"/incidents/{duty.incident.id}/responder_requests", request)
+    call = duty.do(devices.inbox, BOB.id)[-1]
+    duty.do(devices.answer, call.id)
+    duty.do(devices.press, call.id, "4")
+    duty.world.advance(0)
     duty.update(status="resolved")
     duty.update(status="triggered")
     service = {"type": "service", "name": "New", "escalation_policy": reference}
