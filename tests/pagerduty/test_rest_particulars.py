@@ -73,7 +73,7 @@ def test_a_grouped_incident_says_how_long_it_takes_alerts() -> None:
 
 
 def test_a_schedule_can_tell_a_users_next_turn() -> None:
-    """The present turn or the next one; nothing for somebody who is not on it, and unknown users are refused."""
+    """The present turn or the next one; nothing for somebody who is not on it; one schedule refuses unknown users."""
     duty = Duty()
     both = [{"user": user(ALICE)}, {"user": user(BOB)}]
     body = {"name": "Primary", "time_zone": "UTC", "schedule_layers": [layer(users=both)]}
@@ -85,6 +85,8 @@ def test_a_schedule_can_tell_a_users_next_turn() -> None:
     assert listed[0]["next_oncall_for_user"]["start"] == "2026-03-02T10:00:00Z"
     assert duty.rest("GET", path + "PCAROL1").json()["schedule"]["next_oncall_for_user"] is None
     assert duty.rest("GET", path + "PNOBODY").status_code == 404
+    listed = duty.rest("GET", "/schedules?include_next_oncall_for_user=PNOBODY").json()["schedules"]
+    assert listed[0]["next_oncall_for_user"] is None
 
 
 def test_on_calls_reach_ninety_days_ahead() -> None:

@@ -248,8 +248,6 @@ def span(call: Call) -> tuple[int, int] | None:
 
 def _look(call: Call) -> Lens:
     look, user = lens(call), call.text("include_next_oncall_for_user")
-    if user is not None and call.state.get(DOCUMENTS["users"], user) is None:
-        raise unknown("users")
     look.memo.update(
         window=span(call), overflow=call.flag("overflow"), zone=zone_name(call.text("time_zone")), next=user
     )
@@ -267,6 +265,9 @@ def _next_turn(look: Lens, document: Document, user: str) -> dict[str, Any] | No
 
 def _read(call: Call) -> Any:
     look = _look(call)
+    # In the list, which is documented to answer no 404, a user nobody knows is one who has no turn (assumed).
+    if look.memo["next"] is not None and call.state.get(DOCUMENTS["users"], look.memo["next"]) is None:
+        raise unknown("users")
     return _show(look, call.document("schedules", call.ids["id"]), _PARTS)
 
 
