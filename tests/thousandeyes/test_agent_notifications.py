@@ -7,6 +7,7 @@ import httpx
 import pytest
 from thousandeyes_account import Account
 
+from contracts.catalogue import flaws
 from simulators.engine import instants
 from simulators.thousandeyes import agent_alerts, agents, commands, documents
 from simulators.thousandeyes.model import MAILS, Agent
@@ -73,6 +74,7 @@ def test_a_webhook_about_an_agent_has_the_agent_in_place_of_a_test(here: Branch)
     here.goes_wrong("offline", "10:00")
     here.world.run_until("10:31")
     (body,) = here.bodies
+    assert flaws("thousandeyes-webhook-current", json.dumps(body)) == []
     assert body["alert"] == body["agentAlert"]
     alert = body["alert"]
     assert {"agents", "active", "testId", "testName"}.isdisjoint(alert)
@@ -80,6 +82,31 @@ def test_a_webhook_about_an_agent_has_the_agent_in_place_of_a_test(here: Branch)
     assert (alert["agentId"], alert["ruleId"]) == (int(here.agent.id), int(here.rule.id))
     assert (alert["severity"], alert["ruleExpression"]) == ("Info", "Last Contact ≥ 30 minutes ago")
     assert isinstance(alert["alertId"], int)
+
+
+def test_pagerduty_and_custom_webhooks_are_told_of_agents_too(here: Branch) -> None:
+    """An event about the agent and its resolve, and a template that finds no test and one location."""
+    key = here.do(commands.add_integration, "pager-duty", name="svc", target=HOOK, auth="token", token="k" * 32)
+    connector = {"type": "generic", "name": "c", "target": HOOK}
+    template = '{"who": "{{#each alert.details}}{{source.name}}{{/each}}", "test": {{#if alert.test}}1{{else}}0{{/if}}}'
+    operation = {"name": "o", "category": "alerts", "status": "connected", "payload": template}
+    hook = here.ask("POST", "/operations/webhooks", operation, status=201)["id"]
+    through = here.ask("POST", "/connectors/generic", connector, status=201)["id"]
+    here.ask("PUT", f"/connectors/generic/{through}/operations", [hook])
+    targets = {
+        "thirdParty": [{"integrationId": key.id, "integrationType": "pager-duty"}],
+        "customWebhook": [{"integrationId": hook, "integrationType": "custom-webhook"}],
+    }
+    here.do(agent_alerts.set_notifications, here.clock_rule, targets)
+    here.goes_wrong("clock-offset", "10:00", "10:10", value=90)
+    here.world.run_until("10:11")
+    trigger, first, resolve, second = here.bodies
+    assert first == second == {"who": "branch-1", "test": 0}
+    assert (trigger["event_action"], resolve["event_action"]) == ("trigger", "resolve")
+    assert trigger["dedup_key"] == resolve["dedup_key"]
+    shown = trigger["payload"]
+    assert (shown["severity"], shown["component"], shown["class"]) == ("warning", "branch-1", "Agent")
+    assert shown["summary"].startswith("Default Agent Clock Offset Notification: branch-1")
 
 
 def test_a_clock_that_is_off_is_told_at_once(here: Branch) -> None:

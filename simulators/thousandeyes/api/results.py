@@ -187,14 +187,14 @@ def _results(test_id: str, layer: str, server_id: str = "") -> Response:
     return reply(hal(document, next=onward))
 
 
-def _round(test_id: str, layer: str, round_id: str, template: Look | None = None) -> tuple[Test, list[Look]]:
+def _round(test_id: str, layer: str, round_id: str, page: int | None = None) -> tuple[Test, list[Look]]:
     """Return a test and the looks of one of its rounds; raises the 404 of a round there was not."""
     view = world().view
     test = _need(view, test_id, layer)
     start = int(round_id) * SECOND if round_id.isascii() and round_id.isdigit() and len(round_id) < 12 else -1
     if start not in _starts(view, test, layer, (start, start)):
         raise _no_round(test_id, round_id)
-    return test, list(_looks(view, test, layer, start, template or Look(view, test, "", 0)))
+    return test, list(_looks(view, test, layer, start, Look(view, test, "", 0, page=page)))
 
 
 def _no_round(test_id: str, round_id: str) -> Exception:
@@ -205,13 +205,11 @@ def _one_round(
     test_id: str, layer: str, round_id: str, *, location: str = "", prefix_id: str = "", page: int | None = None
 ) -> Response:
     """Answer with the details of one round, of one agent or one prefix, perhaps of one page."""
-    view = world().view
-    template = Look(view, _need(view, test_id, layer), "", 0, page=page)
-    test, found = _round(test_id, layer, round_id, template)
+    test, found = _round(test_id, layer, round_id, page)
     looks = (
         look for look in found if location in {"", look.location} and prefix_id in {"", shapes.prefix_id(look.part)}
     )
-    rows = [row for row in _rows(iter(looks), layer, test, detail=True) if page is None or "har" in row]
+    rows = [row for row in _rows(looks, layer, test, detail=True) if page is None or "har" in row]
     if not rows:
         raise _no_round(test_id, round_id)
     for row in rows:
