@@ -15,7 +15,7 @@ from simulators.engine.world import World
 from simulators.pagerduty import account
 from simulators.pagerduty.api import API_HOST, EVENTS_HOST, WEB_HOST, sites
 from simulators.pagerduty.component import PagerDuty
-from simulators.pagerduty.model import INCIDENTS, Status
+from simulators.pagerduty.model import INCIDENTS, LOG_ENTRIES, Status
 
 CAROL = Human(
     "PCAROL1",
@@ -99,6 +99,9 @@ def test_a_wish_is_done_the_way_its_channel_has_it(desk: Desk, channel: str, wis
     assert answered.status_code == 201
     assert answered.json()["reply"]["outcome"] == "done"
     assert desk.status is status
+    entry = next(row for row in desk.world.view.newest(LOG_ENTRIES) if row.type.value.startswith(wish))
+    shown = {"email": "email", "push": "mobile", "sms": "sms", "phone": "phone"}[channel]
+    assert (entry.agent.id, entry.agent.channel) == (CAROL.id, shown)
 
 
 def test_a_call_is_answered_keyed_and_ended_step_by_step(desk: Desk) -> None:

@@ -229,6 +229,8 @@ def test_every_event_that_can_happen_is_sent_in_the_agreed_shape(duty: Hooked) -
     assert [flaw for body in bodies for flaw in catalogue.flaws("pagerduty-webhook", body)] == []
     assert {event["event_type"]: event["data"]["type"] for event in events} == dict(EVENTS)
     assert len(events) == len(EVENTS) == len({event["id"] for event in events})
+    about = [event["data"] for event in events if event["resource_type"] == "incident"]
+    assert {(data if data["type"] == "incident" else data["incident"])["id"] for data in about} == {duty.incident.id}
     assert [str(violation) for violation in traffic.violations(duty.world.journal)] == []
 
 
