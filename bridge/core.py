@@ -167,8 +167,20 @@ class Bridge:
         return done + self.run_chores(now)
 
     def run_chores(self, now: int) -> int:
-        """Do the regular work that is due; return how much was done."""
-        return self.stand(now) + sum(chore.run(self, now) for chore in CHORES)
+        """Do the regular work that is due; return how much was done.
+
+        A chore that fails keeps no other from being done; its error is raised at the end.
+        """
+        done, failure = self.stand(now), None
+        for chore in CHORES:
+            try:
+                done += chore.run(self, now)
+            except Exception as error:
+                log.error("a chore failed", extra={"action": chore.name, "reason": f"{type(error).__name__}: {error}"})
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return done
 
     def stand(self, now: int) -> int:
         """Do the work that is every bridge's, whoever decides and delivers; return how much was done."""

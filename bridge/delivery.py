@@ -187,7 +187,7 @@ def wait_asked(header: str | None, now: int) -> int:
         return int(asked[:9]) * SECOND
     try:
         moment = parsedate_to_datetime(asked)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return 0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -35,7 +35,8 @@ def send(client: httpx.Client, settings: PagerDuty, event: Outgoing, secret: str
             status, asked = response.status_code, response.headers.get("Retry-After")
             # Read to the end even when it says nothing new: only then is the connection kept for the next event.
             answer = _bounded(response).replace(secret.encode(), b"***")
-    except TRANSPORT_ERRORS as error:
+    except Exception as error:
+        # Whatever a library makes of an answer, too: an event that raises would hold up its key and its neighbours.
         words = text(str(error)).replace(secret, "***")
         return Exchange(delivery.classify_error(error), None, f"{type(error).__name__}: {words}"[: delivery.MAX_REASON])
     verdict = delivery.classify(status)

@@ -99,6 +99,9 @@ def test_throttling_pauses_grow_from_half_a_minute_to_five(pauses: int, seconds:
         ("Tue, 03 Feb 2026 05:06:30 +0100", 90),
         ("Tue, 03 Feb 2026 04:00:00 GMT", 0),
         ("Tue, 33 Feb 2026 04:00:00 GMT", 0),
+        (f"Tue, 03 Feb {'9' * 20} 04:00:00 GMT", 0),
+        (f"Tue, 03 Feb 2026 04:00:{'9' * 20} GMT", 0),
+        (f"Tue, 03 Feb 2026 04:00:00 +{'9' * 20}", 0),
     ],
 )
 def test_retry_after_is_read_in_both_forms(header: str | None, seconds: int) -> None:
@@ -266,6 +269,41 @@ def test_a_transport_error_that_quotes_the_request_keeps_no_key(caplog: pytest.L
     assert "cannot send" in kept
     assert KEY not in kept + said
     assert "***" in kept
+
+
+@given(st.binary(max_size=60), st.binary(max_size=200), st.integers(100, 999))
+@settings(max_examples=100)
+def test_whatever_is_answered_has_a_consequence(header: bytes, body: bytes, status: int) -> None:
+    """No header and no body make a try end in anything but a verdict that is kept."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    header = header.replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b"")
+    rig.pagerduty.answer = lambda event: httpx.Response(status, headers=[(b"Retry-After", header)], content=body)
+    rig.bridge.run_due(NOW)
+    assert [row[0] for row in rig.store.rows("SELECT verdict FROM attempt")] == [delivery.classify(status)]
+
+
+def test_an_error_nobody_foresaw_is_a_failed_try_and_holds_up_no_other_key() -> None:
+    """A library that stumbles over an answer costs that event a pause, not its neighbours their turn."""
+    rig = Rig(config(TWO_KEYS))
+
+    def answer(event: dict[str, str]) -> httpx.Response:
+        if event["routing_key"] == KEY:
+            raise RuntimeError(f"odd: {event['routing_key']}")
+        return httpx.Response(202)
+
+    rig.pagerduty.answer = answer
+    rig.post(payload("TRIGGER", "odd"))
+    rig.post(payload("TRIGGER", "fine", ruleName="db down"))
+    rig.bridge.run_due(NOW)
+    assert rig.store.finished("thousandeyes:fine", "trigger")
+    assert rig.store.row("SELECT verdict, error FROM attempt WHERE key_name = 'ops'") == (
+        "retry",
+        "RuntimeError: odd: ***",
+    )
+    due = rig.bridge.next_due()
+    assert due is not None
+    assert due > NOW
 
 
 def test_a_redirect_is_not_followed() -> None:

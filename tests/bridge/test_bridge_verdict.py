@@ -9,7 +9,8 @@ import httpx
 import pytest
 from bridge_rig import KEY, NOW, SECOND, SECOND_KEY, Rig, config, payload
 
-from bridge import desk, runbook, verdict
+from bridge import chores, core, desk, runbook, verdict
+from bridge.chores import Chore
 from bridge.errors import StoreError
 from bridge.runbook import Level
 from bridge.store import Raw, SqliteStore
@@ -150,6 +151,23 @@ def test_refusals_are_noted_once_a_minute(caplog: pytest.LogCaptureFixture) -> N
 
 def broken() -> None:
     raise StoreError("disk I/O error")
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bridge still pages about itself when asking ThousandEyes runs into a fault of ours."""
+
+    def fail(bridge: Any, now: int) -> int:
+        raise ValueError("a fault")
+
+    broken_chore = Chore("reconcile", lambda bridge: 0, fail)
+    monkeypatch.setattr(core, "CHORES", (broken_chore, *(one for one in chores.CHORES if one.name != "reconcile")))
+    rig = watched()
+    answering(rig, 401)
+    rig.post(payload("TRIGGER"))
+    for minute in range(8):
+        with pytest.raises(ValueError, match="a fault"):
+            rig.bridge.run_due(NOW + minute * MINUTE)
+    assert ("trigger", "own") in {(row[0], row[1]) for row in rig.store.rows("SELECT action, key_name FROM outbox")}
 
 
 def test_nobody_serving_comes_first() -> None:
