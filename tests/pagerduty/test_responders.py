@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from duty_rig import ALICE, BOB, CAROL, Duty, two_levels, user
 from rest_rig import make, refused
 
+from simulators.engine.draft import Draft
 from simulators.engine.transport import Site
 from simulators.pagerduty import devices, incidents, responders
 from simulators.pagerduty.model import Agent, Channel, Purpose, Status
@@ -175,6 +177,29 @@ def test_requests_that_cannot_be_are_refused() -> None:
     assert refused(scene.ask())[2] == ["Responder request targets cannot be empty."]
     poor = Scene(missing_abilities=("coordinated_responding",))
     assert refused(poor.ask(BOB_TOO))[:2] == (402, 2014)
+
+
+def test_an_incident_asks_only_so_many_and_so_often() -> None:
+    """500 different people, 1,000 requests; who was asked before does not count again."""
+    scene = Scene()
+    scene.ask(BOB_TOO)
+    (asked,), (made,) = (list(scene.world.view.all(table)) for table in (responders.RESPONDERS, responders.REQUESTS))
+
+    def fill(draft: Draft) -> None:
+        for place in range(499):
+            draft.put(responders.RESPONDERS, replace(asked, id=f"x{place}", user=f"PX{place}"))
+
+    scene.world.transact(fill)
+    assert scene.ask(BOB_TOO).status_code == 200
+    words = refused(scene.ask(("user_reference", CAROL.id)))
+    assert words == (400, 2001, ["An incident may have at most 500 responders"])
+
+    def repeat(draft: Draft) -> None:
+        for place in range(998):
+            draft.put(responders.REQUESTS, replace(made, id=f"x{place}"))
+
+    scene.world.transact(repeat)
+    assert refused(scene.ask(BOB_TOO)) == (400, 2001, ["An incident may have at most 1000 responder requests"])
 
 
 def test_responders_are_told_to_webhooks() -> None:
