@@ -1,9 +1,9 @@
 """The bridge on real time: the only module here that reads the clock, waits and starts the threads that run it.
 
 Several parties share one store. Web threads and a writer take notifications in (:mod:`bridge.gate`); one worker
-decides; a few lanes deliver, each its share of the integration keys, so that a key that hangs holds up its own lane and
-nothing else; one worker does the chores. ``SIGTERM`` and ``SIGINT`` stop accepting, finish what was accepted and what
-is being sent, and leave the rest for the next start; ``SIGHUP`` reads the configuration again.
+decides; lanes deliver, one for each integration key (where there are very many, some share one), so that a key that
+hangs holds up nothing else; one worker does the chores. ``SIGTERM`` and ``SIGINT`` stop accepting, finish what was
+accepted and what is being sent, and leave the rest for the next start; ``SIGHUP`` reads the configuration again.
 
 In lockstep the process never reads the clock for a decision: it is told the time through its own listener, and runs
 only when told. That is how a rehearsal on virtual time drives a bridge in another process.
@@ -40,7 +40,8 @@ from bridge.store import FIXED_WAL, open_store
 
 log = logging.getLogger("bridge")
 LONGEST_WAIT = 60 * SECOND
-LANES = 8
+#: Threads that deliver: one for each integration key as the bridge starts, within these bounds.
+LANES_LEAST, LANES_MOST = 8, 64
 STANDBY = SECOND
 SWITCH = 0.001
 AGAIN_FIRST, AGAIN_MOST = SECOND // 20, SECOND
@@ -102,7 +103,8 @@ class Engine:
         self._leading = False
         self._stopping = False
         self._decider = Worker("decide", self._decide)
-        self._lanes = [Worker(f"lane-{lane}", lambda lane=lane: self._deliver(lane)) for lane in range(LANES)]  # type: ignore[misc]
+        lanes = range(min(max(LANES_LEAST, len(bridge.config.keys)), LANES_MOST))
+        self._lanes = [Worker(f"lane-{lane}", lambda lane=lane: self._deliver(lane)) for lane in lanes]  # type: ignore[misc]
         self._chores = Worker("chores", self._do_chores)
         self._workers = [self._decider, *self._lanes, self._chores]
 
@@ -149,7 +151,7 @@ class Engine:
         return None if polling is None else now() + polling
 
     def _names(self, lane: int) -> list[str]:
-        return list(self.bridge.config.keys)[lane::LANES]
+        return list(self.bridge.config.keys)[lane :: len(self._lanes)]
 
     def _deliver(self, lane: int) -> int | None:
         names = self._names(lane)

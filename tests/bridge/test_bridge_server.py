@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from bridge_process import EventsHost, Served, run, serving, talk, until, write_config
-from bridge_rig import KEY, NOW, SECOND_KEY, payload
+from bridge_rig import KEY, NOW, payload
 
 pytestmark = pytest.mark.sockets
 THIRD_KEY = "k3" * 16
@@ -130,16 +130,17 @@ def test_an_answer_gives_nothing_away(served: Served) -> None:
 
 
 def test_a_key_that_hangs_holds_up_nothing_else(tmp_path: Path, events: EventsHost) -> None:
-    """While PagerDuty keeps one key's event waiting, another key's events are delivered."""
-    more = (
-        f'[keys]\nops = {{ value = "{KEY}" }}\ndb = {{ value = "{SECOND_KEY}" }}\n'
-        '[routing]\ndefault = "ops"\nroute = [{ key = "db", rule = "db *" }]\n'
-    )
-    events.answer = lambda event: None if event["routing_key"] == SECOND_KEY else 202
+    """While PagerDuty keeps the events of a dozen keys waiting, another key's events are delivered."""
+    hanging = [f"h{number:031d}" for number in range(12)]
+    keys = "".join(f'h{number} = {{ value = "{key}" }}\n' for number, key in enumerate(hanging))
+    routes = "".join(f'[[routing.route]]\nkey = "h{number}"\nrule = "h{number}"\n' for number in range(12))
+    more = f'[keys]\n{keys}ops = {{ value = "{KEY}" }}\n[routing]\ndefault = "ops"\n{routes}'
+    events.answer = lambda event: None if event["routing_key"] in hanging else 202
     try:
         with serving(write_config(tmp_path, events.url, more)) as running:
-            httpx.post(running.url, content=payload("TRIGGER", "hanging", ruleName="db down"))
-            events.wait_for(lambda seen: any(event["routing_key"] == SECOND_KEY for event in seen))
+            for number in range(12):
+                httpx.post(running.url, content=payload("TRIGGER", f"hanging-{number}", ruleName=f"h{number}"))
+            events.wait_for(lambda seen: len({event["routing_key"] for event in seen}) == 12)
             for number in range(20):
                 httpx.post(running.url, content=payload("TRIGGER", f"free-{number}"))
             events.wait_for(lambda seen: sum("free-" in event["dedup_key"] for event in seen) == 20)
