@@ -183,7 +183,8 @@ def test_an_incident_asks_only_so_many_and_so_often() -> None:
     """500 different people, 1,000 requests; who was asked before does not count again."""
     scene = Scene()
     scene.ask(BOB_TOO)
-    (asked,), (made,) = (list(scene.world.view.all(table)) for table in (responders.RESPONDERS, responders.REQUESTS))
+    (asked,) = scene.world.view.all(responders.RESPONDERS)
+    (made,) = scene.world.view.all(responders.REQUESTS)
 
     def fill(draft: Draft) -> None:
         for place in range(499):
