@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import thousandeyes_sdk
 from thousandeyes_desk import Desk, served
-from thousandeyes_operations import PACKAGES, Furnished, Operation, operations
+from thousandeyes_operations import PACKAGES, Furnished, Operation, kind_of, operations
 from thousandeyes_sdk import tests
 from thousandeyes_sdk.core.exceptions import NotFoundException
 
@@ -87,3 +87,26 @@ def test_areas_that_are_not_simulated_are_unknown_in_the_vendors_words(here: Fur
     with pytest.raises(NotFoundException) as refused:
         client.response_deserialize(response, {}, {})
     assert tests.models.Error.from_json(str(refused.value.body)).title == "URI Resource Not Found"
+
+
+def test_instant_tests_are_read_listed_and_measured_like_any_other(here: Furnished) -> None:
+    """The client's models of regular tests take them, and each layer has the one round of both agents."""
+    made: dict[str, str] = {}
+    for operation in OPERATIONS:
+        if operation.package == "instant_tests" and operation.name.startswith("create"):
+            method = operation.method(here.desk.client)
+            made[kind_of(operation)] = method(**here.arguments(operation, method)).test_id
+    assert len(made) == 12
+    here.desk.world.advance("1m")
+    for operation in OPERATIONS:
+        kind, method = kind_of(operation), operation.method(here.desk.client)
+        if operation.package == "tests" and operation.name.endswith("_tests") and kind in made:
+            assert made[kind] in {test.test_id for test in method().tests}
+        elif operation.package == "tests" and operation.name == f"get_{_word(kind)}_test" and kind in made:
+            assert method(made[kind]).saved_event is True
+        elif operation.name == f"get_test_{_word(kind)}_results" and kind in made:
+            assert [row.agent.agent_id for row in method(made[kind]).results] == ["3", "4"]
+
+
+def _word(kind: str) -> str:
+    return kind.replace("-", "_").replace("dnssec", "dns_sec")
