@@ -104,10 +104,13 @@ def _integration(service: dict[str, Any], id: str, place: int) -> dict[str, Any]
 class Incidents(RuleBasedStateMachine):
     """Events, requests, replies, edits, faults and the clock."""
 
-    @initialize(turn=st.booleans(), bundle=st.sampled_from([0, 0, 60]))
-    def begin(self, turn: bool, bundle: int) -> None:
-        """Load the account and subscribe one receiver to everything."""
-        self.duty = Duty(made(), handoff_at_turn=turn, bundle_seconds=bundle)
+    @initialize(turn=st.booleans(), bundle=st.sampled_from([0, 0, 60]), grouped=st.booleans())
+    def begin(self, turn: bool, bundle: int, grouped: bool) -> None:
+        """Load the account, whose rated service may group alerts, and subscribe one receiver to everything."""
+        whole = made()
+        if grouped:
+            whole["services"][1]["alert_grouping_parameters"] = {"type": "time", "config": {"timeout": 0}}
+        self.duty = Duty(whole, handoff_at_turn=turn, bundle_seconds=bundle)
         self.world = self.duty.world
         self.client = Client(self.duty)
         method = {"type": "http_delivery_method", "url": f"https://{HOOKS}/pd"}
@@ -151,7 +154,7 @@ class Incidents(RuleBasedStateMachine):
 
     @rule(
         action=st.sampled_from(["trigger", "trigger", "trigger", "acknowledge", "resolve"]),
-        name=st.sampled_from("ab"),
+        name=st.sampled_from("abc"),
         service=st.sampled_from([*SERVICES[:2], *SERVICES]),
         severity=st.sampled_from(list(ORDER)),
         first=st.booleans(),
@@ -396,6 +399,21 @@ class Incidents(RuleBasedStateMachine):
         """Requests get lost, answers get lost, something in between answers, or they come twice."""
         wish = {"kind": kind, "host": where[0], "method": where[1], "times": times, "status": 503}
         self.duty.rest("POST", "/_sim/faults", wish | {"headers": [["fault", "yes"]]})
+
+    @rule(
+        number=st.sampled_from(["+1 5550100", "+1 5550101", "+1 5550103"]),
+        line=st.sampled_from([{"receipts": False}, {"delay": "3m"}, {"blocked": True}, {"mailbox": True}, {}]),
+    )
+    def line(self, number: str, line: dict[str, Any]) -> None:
+        """A telephone line loses receipts, gets slow, is blocked, has a mailbox, or works again."""
+        assert self.duty.rest("PUT", f"/_sim/carriers/{number}", line).status_code == 200
+
+    @rule(place=PLACE, who=WHO)
+    def note(self, place: int, who: str) -> None:
+        """Somebody writes a note, which tells nobody."""
+        if self.ids:
+            path = f"/incidents/{self.ids[-1 - place % len(self.ids)]}/notes"
+            self.client.ask("POST", path, {"note": {"content": "looking"}}, BY_NAME[who])
 
     @rule(answers=st.lists(st.sampled_from([202, 400, 410, 429, 500]), min_size=1, max_size=4))
     def receiver(self, answers: list[int]) -> None:

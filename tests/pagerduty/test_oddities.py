@@ -162,6 +162,15 @@ def test_gateway_hangs_up() -> None:
     assert duty.rest("GET", "/users").status_code == 200
 
 
+def test_the_control_plane_is_never_hit() -> None:
+    """Whoever put a fault into force can still look and take it back."""
+    duty = Duty()
+    _oddity(duty, "gateway", shape="html_502", times=5)
+    (fault,) = duty.rest("GET", "/_sim/faults").json()["faults"]
+    assert duty.rest("DELETE", f"/_sim/faults/{fault['id']}").status_code == 204
+    assert duty.rest("GET", "/users").status_code == 200
+
+
 @pytest.mark.parametrize("replica_lag_ms", [0, 2000])
 def test_replica_lag_ms(replica_lag_ms: int) -> None:
     """What was just created is found at once, or after a while: alone, in its list and by whoever refers to it."""
