@@ -24,7 +24,6 @@ from simulators.engine.web import answer, transact, world
 from simulators.engine.zones import zone
 from simulators.pagerduty import device_control, ladder, loading, oddities, webhooks
 from simulators.pagerduty.account import Account, load
-from simulators.pagerduty.device_control import person as person
 from simulators.pagerduty.ladder import Conditions, Step
 from simulators.pagerduty.model import (
     API_KEYS,

@@ -14,7 +14,7 @@ from scenarios import accounts
 from scenarios.accounts import Human, Reach
 from simulators.pagerduty import account, amendments, devices, mail, notify
 from simulators.pagerduty.carriers import CARRIERS, Carrier
-from simulators.pagerduty.model import LOG_ENTRIES, CallState, Channel, LogType, Message, Purpose, Status
+from simulators.pagerduty.model import DOCUMENTS, LOG_ENTRIES, CallState, Channel, LogType, Message, Purpose, Status
 
 DORA = Human(
     "PDORA01",
@@ -78,7 +78,7 @@ def test_a_request_for_help_is_told_on_every_channel(duty: Duty) -> None:
 
 def test_a_request_for_help_uses_the_high_urgency_rules(duty: Duty) -> None:
     """Whatever the incident's urgency, and with their delays; asked twice by one request a person is told once."""
-    rules = [row for row in duty.world.view.all(notify.DOCUMENTS["notification_rules"]) if row.parent == DORA.id]
+    rules = [row for row in duty.world.view.all(DOCUMENTS["notification_rules"]) if row.parent == DORA.id]
     for rule in rules:
         late = rule.body["urgency"] == "high"
         duty.do(account.put, "notification_rules", rule.body | {"start_delay_in_minutes": 3 * late}, DORA.id)
@@ -92,7 +92,7 @@ def test_a_request_for_help_uses_the_high_urgency_rules(duty: Duty) -> None:
 @pytest.mark.parametrize("end", ["settled", "resolved"])
 def test_nobody_is_asked_any_more_when_it_is_over(duty: Duty, end: str) -> None:
     """An answer cancels what is pending, so does the end of the incident; what was sent can no longer be answered."""
-    rule = next(row for row in duty.world.view.find(notify.DOCUMENTS["notification_rules"], "parent", DORA.id))
+    rule = next(row for row in duty.world.view.find(DOCUMENTS["notification_rules"], "parent", DORA.id))
     duty.do(account.put, "notification_rules", rule.body | {"start_delay_in_minutes": 5}, DORA.id)
     sent = _ask(duty)
     assert Channel.SMS not in sent
@@ -154,7 +154,7 @@ def test_an_incident_and_a_request_about_it_have_codes_of_their_own(duty: Duty) 
 
 def _subscribe(duty: Duty, human: Human) -> None:
     """Give a person a status-update rule for every contact method."""
-    for method in duty.world.view.find(notify.DOCUMENTS["contact_methods"], "parent", human.id):
+    for method in duty.world.view.find(DOCUMENTS["contact_methods"], "parent", human.id):
         rule = {"type": "status_update_notification_rule", "contact_method": {"id": method.id}}
         duty.do(account.put, "status_update_notification_rules", rule, human.id)
 

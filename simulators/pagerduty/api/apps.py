@@ -23,7 +23,7 @@ from simulators.pagerduty import oauth
 from simulators.pagerduty.api import connecting
 from simulators.pagerduty.api.visits import sentence
 from simulators.pagerduty.connect import query_of
-from simulators.pagerduty.control import person
+from simulators.pagerduty.device_control import person
 from simulators.pagerduty.model import DOCUMENTS
 from simulators.pagerduty.oauth import App
 
