@@ -139,6 +139,27 @@ def test_a_window_reaches_up_to_now(here: Account, window: str, seconds: int) ->
     assert instants.parse(shown["endDate"]) == here.world.now
 
 
+def test_pages_lead_on_and_back(here: Account) -> None:
+    """Following the links on and back again gives the same pages; the first has none before it, the last none after."""
+    for number in range(6):
+        here.rule(here.test(testName=f"t{number}", alertRules=[]), ruleName=f"r{number}")
+    here.fails("10:00")
+    here.world.run_until("10:10")
+    there, back = [], []
+    path = "/alerts?max=2"
+    while path:
+        shown = here.ask("GET", path)
+        there.append([alert["id"] for alert in shown["alerts"]])
+        path = shown["_links"].get("next", {}).get("href", "").removeprefix(f"{HOST}/v7")
+    path = shown["_links"]["previous"]["href"].removeprefix(f"{HOST}/v7")
+    while path:
+        shown = here.ask("GET", path)
+        back.append([alert["id"] for alert in shown["alerts"]])
+        path = shown["_links"].get("previous", {}).get("href", "").removeprefix(f"{HOST}/v7")
+    assert [len(page) for page in there] == [2, 2, 2]
+    assert back == there[-2::-1]
+
+
 # -- limits ------------------------------------------------------------------------------------------------------------
 
 

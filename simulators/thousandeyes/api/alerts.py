@@ -159,8 +159,8 @@ def _list() -> Response:
     span = window_of(view.now) if place is None else place.span
     wanted = _wanted(state, span, view.now, knobs)
     rows = [alert for alert in view.find(ALERTS, "aid", asking.aid) if wanted(alert)]
-    page, onward = newest_first(rows, _key, place, span, page_size(knobs.alert_page, LARGEST_PAGE))
-    return reply(hal({"alerts": [list_item(alert, view) for alert in page]}, next=onward))
+    page, links = newest_first(rows, _key, place, span, page_size(knobs.alert_page, LARGEST_PAGE))
+    return reply(hal({"alerts": [list_item(alert, view) for alert in page]}, **links))
 
 
 def _read(alert_id: str) -> Response:

@@ -34,12 +34,12 @@ def _events() -> Response:
         for event in view.find(AUDIT, "aid", aid)
         if span is None or span[0] <= event.at <= span[1]
     ]
-    page, onward = newest_first(rows, _key, place, span, PAGE)
+    page, links = newest_first(rows, _key, place, span, PAGE)
     names = {aid: group.name for aid in groups if (group := view.get(ACCOUNT_GROUPS, aid)) is not None}
     document: dict[str, Any] = {"auditEvents": [_show(event, names.get(event.aid, "")) for event in page]}
     if span is not None:
         document |= {"startDate": iso(span[0]), "endDate": iso(span[1])}
-    return reply(hal(document, next=onward))
+    return reply(hal(document, **links))
 
 
 def _show(event: AuditEvent, group: str) -> dict[str, Any]:

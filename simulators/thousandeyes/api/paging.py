@@ -7,6 +7,7 @@ the clock nor repeat what newer rows push down. A client that repeats its own ra
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from simulators.thousandeyes.api.rest import FieldError, invalid, iso
 RowT = TypeVar("RowT")
 Key = tuple[int, str]
 Span = tuple[int, int]
+#: A key no row has: whatever there is comes after it.
+_BEFORE_ALL: Key = (-(1 << 62), "")
 
 
 _WINDOW = re.compile(r"(\d{1,9})([smhdw]?)")
@@ -147,9 +150,14 @@ class Place:
 
 def newest_first(
     rows: Iterable[RowT], key: Callable[[RowT], Key], place: Place | None, span: Span | None, size: int
-) -> tuple[list[RowT], str | None]:
-    """Return the page of ``rows`` that follows ``place`` in the order of ``key``, and the link to the next one."""
+) -> tuple[list[RowT], dict[str, Any]]:
+    """Return the page of ``rows`` that follows ``place`` in the order of ``key``, and the links to its neighbours.
+
+    The page before has the same size, unless it is the first.
+    """
     found = sorted(rows, key=key)
-    if place is not None:
-        found = [row for row in found if key(row) > place.key]
-    return found[:size], Place(key(found[size - 1]), span).link() if len(found) > size else None
+    start = 0 if place is None else bisect_right(found, place.key, key=key)
+    end = start + size
+    onward = Place(key(found[end - 1]), span).link() if end < len(found) else None
+    before = key(found[start - size - 1]) if start > size else _BEFORE_ALL
+    return found[start:end], {"next": onward, "previous": Place(before, span).link() if start else None}
