@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from contracts import ledger
 from simulators.engine import faults, instants, timeline
@@ -63,7 +63,7 @@ def blueprint() -> Blueprint:
                 "components": list(here.components),
                 "sites": {host: site.name for host, site in here.sites.items()},
                 "journal": {"branch": here.journal.branch, "last": here.journal.last},
-                "verbs": [f"/_sim/{verb}" for verb in _VERBS],
+                "verbs": _verbs(),
             }
         )
 
@@ -184,7 +184,14 @@ def blueprint() -> Blueprint:
     return routes
 
 
-_VERBS = ("clock", "agenda", "faults", "journal", "verify", "snapshots", "reset", "timeline.json", "fidelity")
+def _verbs() -> list[str]:
+    """Return method and path of everything the control plane of this server has, the vendor's own verbs included."""
+    rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/_sim/")]
+    pairs = ((rule.rule, method) for rule in rules for method in rule.methods or () if method not in _IMPLIED)
+    return [f"{method} {path}" for path, method in sorted(pairs)]
+
+
+_IMPLIED = ("HEAD", "OPTIONS")
 
 
 def guard(here: World) -> None:

@@ -193,6 +193,9 @@ def test_the_page_about_phones_names_routes_that_exist(desk: Desk) -> None:
     assert len(shown) == 14
     ids = {"phone": desk.message("phone")["id"], "email": desk.message("email")["id"]}
     for host in (API_HOST, EVENTS_HOST, WEB_HOST):
+        listed = desk.world.client.get(f"https://{host}/_sim/").json()["verbs"]
+        assert {"GET /_sim/devices", "PUT /_sim/carriers/<number>", "POST /_sim/clock"} <= set(listed)
+        assert len(set(listed)) == len(listed)
         for method, path, body in shown:
             target = path.replace("ID", ids["email" if "mail.eml" in path else "phone"]).replace("USER", "carol")
             target = target.replace("NUMBER", "15550102").replace("NAME", "carol").replace("CHANNEL", "sms")
