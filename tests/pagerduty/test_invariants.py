@@ -70,6 +70,10 @@ KEYS = dict(zip(SERVICES, (accounts.ROUTING_KEY, "b" * 32, "c" * 32), strict=Tru
 NOBODY = "PEP0002"
 WHO = st.sampled_from([*BY_NAME])
 PLACE = st.integers(0, 6)
+ACTION = st.sampled_from(["trigger", "trigger", "trigger", "acknowledge", "resolve", "resolve"])
+ANSWERS = st.sampled_from([[400] * 5, [410] * 3, [500, 429, 500]]) | st.lists(
+    st.sampled_from([202, 400, 410, 429, 500]), min_size=1, max_size=4
+)
 
 
 def made() -> dict[str, Any]:
@@ -153,26 +157,31 @@ class Incidents(RuleBasedStateMachine):
     # -- events and time -----------------------------------------------------------------------------------------------
 
     @rule(
-        action=st.sampled_from(["trigger", "trigger", "trigger", "acknowledge", "resolve"]),
-        name=st.sampled_from("abc"),
+        events=st.lists(
+            st.tuples(ACTION, st.sampled_from("abc"), st.sampled_from(list(ORDER))), min_size=1, max_size=4
+        ),
         service=st.sampled_from([*SERVICES[:2], *SERVICES]),
-        severity=st.sampled_from(list(ORDER)),
         first=st.booleans(),
     )
-    def event(self, action: str, name: str, service: str, severity: str, first: bool) -> None:
-        """An alert event arrives; for a service that is off, in maintenance or has nobody it changes nothing."""
+    def event(self, events: list[tuple[str, str, str]], service: str, first: bool) -> None:
+        """Alert events arrive; for a service that is off, in maintenance or has nobody they change nothing."""
         state = self.client.read(f"/services/{service}")["service"]["status"]
         dropped = state in {"disabled", "maintenance"} or service == VACANT
         before = self.client.state() if dropped else None
-        sent: dict[str, Any] = {"routing_key": KEYS[service], "event_action": action, "dedup_key": name}
-        sent |= {"payload": {"summary": "down", "source": "web", "severity": severity}}
-        if first and severity == "critical":
-            older = {"service_key": KEYS[service], "event_type": action, "incident_key": name, "description": "down"}
+        for action, name, severity in events:
+            self._send(action, name, severity, KEYS[service], first=first and severity == "critical")
+        assert before is None or self.client.state() == before
+
+    def _send(self, action: str, name: str, severity: str, key: str, *, first: bool) -> None:
+        """Send one event by the second or the first version of the API."""
+        if first:
+            older = {"service_key": key, "event_type": action, "incident_key": name, "description": "down"}
             assert self.client.send(older, "/generic/2010-04-15/create_event.json") in {200, 503, None}
         else:
+            sent: dict[str, Any] = {"routing_key": key, "event_action": action, "dedup_key": name}
+            sent |= {"payload": {"summary": "down", "source": "web", "severity": severity}}
             assert self.client.send(sent) in {202, 503, None}
         self.world.advance(0)
-        assert before is None or self.client.state() == before
 
     @rule(steps=st.sampled_from([1, 3, 5, 7, 20, 31, 70, 400, 1500]))
     def time(self, steps: int) -> None:
@@ -331,7 +340,10 @@ class Incidents(RuleBasedStateMachine):
         until = self.world.now // SECOND * SECOND + ahead * 3600 * SECOND
         self.watch.schedule(accounts.SCHEDULE, START, until)
 
-    @rule(limit=st.integers(1, 100), path=st.sampled_from(["incidents", "log_entries", "notifications", "users"]))
+    @rule(
+        limit=st.integers(1, 5) | st.integers(1, 100),
+        path=st.sampled_from(["incidents", "log_entries", "notifications", "users"]),
+    )
     def pages(self, limit: int, path: str) -> None:
         """Pages of any size add up to the list."""
         span = "?since=2026-03-01&until=2026-05-20" if path == "notifications" else "?date_range=all"
@@ -363,7 +375,7 @@ class Incidents(RuleBasedStateMachine):
 
     # -- devices -------------------------------------------------------------------------------------------------------
 
-    @rule(who=WHO, lead=st.sampled_from(["", "1", "2"]), digit=st.sampled_from("4680"))
+    @rule(who=WHO, lead=st.sampled_from(["", "", "1", "2"]), digit=st.sampled_from("46880"))
     def sms(self, who: str, lead: str, digit: str) -> None:
         """Somebody answers an SMS; what is outdated or nonsense changes nothing."""
         self._reply(f"{BY_NAME[who].id}/sms", {"text": lead + digit})
@@ -415,10 +427,10 @@ class Incidents(RuleBasedStateMachine):
             path = f"/incidents/{self.ids[-1 - place % len(self.ids)]}/notes"
             self.client.ask("POST", path, {"note": {"content": "looking"}}, BY_NAME[who])
 
-    @rule(answers=st.lists(st.sampled_from([202, 400, 410, 429, 500]), min_size=1, max_size=4))
+    @rule(answers=ANSWERS)
     def receiver(self, answers: list[int]) -> None:
         """The receiver of the webhooks answers something else for a while."""
-        self.client.answers = answers
+        self.client.answers = [*answers]
 
     @rule()
     def enable(self) -> None:

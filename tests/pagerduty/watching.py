@@ -84,6 +84,7 @@ class Client:
         more = True
         while more:
             page = self.read(f"{path}{'&' if '?' in path else '?'}limit={limit}&offset={len(rows)}")
+            assert page[wrapper] or not rows
             rows += page[wrapper]
             more = page["more"]
             assert not more or len(page[wrapper]) == limit
