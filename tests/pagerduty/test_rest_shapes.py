@@ -201,3 +201,16 @@ def test_links_follow_the_host_that_was_asked() -> None:
     (user, *_) = duty.world.client.get("https://pagerduty.test:8443/users", headers=headers).json()["users"]
     assert user["self"] == f"https://pagerduty.test:8443/users/{user['id']}"
     assert user["html_url"] == f"https://example.pagerduty.com/users/{user['id']}"
+
+
+@pytest.mark.parametrize("path", ["/", "/incidents"])
+def test_the_accounts_own_host_opens_with_its_incidents(path: str) -> None:
+    """The newest first, each with a link; an account without any says so."""
+    duty = Duty()
+    client, address = duty.world.client, f"https://example.pagerduty.com{path}"
+    assert "There are none yet." in client.get(address).text
+    for key in ("one", "two"):
+        duty.send(key=key)
+    shown = client.get(address).text
+    first, second = duty.rest("GET", "/incidents").json()["incidents"]
+    assert shown.index(f'href="/incidents/{second["id"]}"') < shown.index(f'href="/incidents/{first["id"]}"')

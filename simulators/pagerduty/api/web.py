@@ -7,6 +7,7 @@ to, by GET as well as by POST, and an outdated link changes nothing. No login is
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ from simulators.pagerduty.model import (
 )
 
 Row = tuple[str, str, str]
+#: So many incidents are listed, the newest.
+LISTED = 50
 #: Acts an e-mail offers, and what was done then.
 _DONE = {
     "acknowledge": "acknowledged",
@@ -68,6 +71,11 @@ def application() -> Flask:
     for template, shown in kinds.items():
         rule = template.replace("{id}", "<id>").replace("{parent}", "<parent>")
         app.add_url_rule(rule, rule, functools.partial(_document, shown))
+
+    @app.get("/")
+    @app.get("/incidents")
+    def incidents() -> Response:
+        return page("Incidents", rows=_newest(), note="" if world().view.count(INCIDENTS) else "There are none yet.")
 
     @app.get("/incidents/<id>")
     def incident(id: str) -> Response:
@@ -112,6 +120,12 @@ def application() -> Flask:
 
 def _lens() -> Lens:
     return Lens(world().view, Links(API, ""), "UTC")
+
+
+def _newest() -> list[Row]:
+    """Return the newest incidents, the latest first."""
+    rows = itertools.islice(world().view.newest(INCIDENTS), LISTED)
+    return [(row.status.value, f"#{row.number} {row.title}", f"/incidents/{row.id}") for row in rows]
 
 
 def _incident(id: str) -> Incident:
