@@ -14,8 +14,8 @@ from simulators.engine.draft import Draft, View
 from simulators.engine.instants import SECOND
 from simulators.engine.resources import Document
 from simulators.engine.tables import TableKey
-from simulators.pagerduty import calls, escalation
-from simulators.pagerduty.model import MESSAGE_ID, MESSAGES, OWNER, Channel, Message
+from simulators.pagerduty import account, calls, escalation
+from simulators.pagerduty.model import DOCUMENTS, MESSAGE_ID, MESSAGES, OWNER, Channel, Message
 
 TIMER = "carrier"
 FAILED, IN_PROGRESS = "failed", "in_progress"
@@ -68,6 +68,14 @@ def stopped(view: View, number: str) -> bool:
     return view.get(OPT_OUTS, number) is not None
 
 
+def verify(draft: Draft, number: str) -> None:
+    """Enable SMS to a number, as entering the code it was sent does."""
+    for row in list(draft.all(DOCUMENTS["contact_methods"])):
+        if row.body.get("type") == "sms_contact_method" and address(row) == number:
+            account.put(draft, "contact_methods", {**row.body, "enabled": True}, row.parent)
+    draft.record("sms.verified", number)
+
+
 def change(draft: Draft, line: Carrier) -> None:
     """Let a number's line behave as ``line`` says from now on; one without faults works again."""
     sound = asdict(Carrier(line.id))
@@ -79,11 +87,14 @@ def change(draft: Draft, line: Carrier) -> None:
     draft.record("carrier.changed", line.id, **faults)
 
 
-def deliver(draft: Draft, message: Message) -> Message:
-    """Hand a message to its carrier and return it with its status; it may arrive later, twice or never."""
+def deliver(draft: Draft, message: Message, method: Document) -> Message:
+    """Hand a message to its carrier and return it with its status; it may arrive later, twice or never.
+
+    Nothing is sent by a contact ``method`` that is not enabled.
+    """
     sent, carrier = message, draft.get(CARRIERS, message.address) if message.channel in _BY_NUMBER else None
     sms = message.channel is Channel.SMS
-    if sms and stopped(draft, message.address):
+    if method.body.get("enabled") is False or (sms and stopped(draft, message.address)):
         return _fail(draft, message)
     if carrier is None:
         return _arrive(draft, message, None)

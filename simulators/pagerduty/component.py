@@ -72,6 +72,7 @@ _NOTICES: Mapping[str, str] = {
 _LINES: Mapping[str, str] = {
     "sms.stopped": "asks for no more SMS",
     "sms.started": "gets SMS again",
+    "sms.verified": "is verified for SMS",
     "carrier.changed": "has another kind of line",
 }
 _BY = {channel: f"by {channel}" for channel in ("sms", "phone", "email", "push")}

@@ -75,6 +75,11 @@ def attach(routes: Blueprint) -> None:
         transact(carriers.change, carrier(_number(view, number), object_body()))
         return answer({"carrier": line_json(view, _number(view, number))})
 
+    @routes.post("/carriers/<number>/verify")
+    def verify_line(number: str) -> Response:
+        transact(carriers.verify, _number(world().view, number))
+        return answer(None, 204)
+
     @routes.delete("/carriers/<number>")
     def mend_line(number: str) -> Response:
         transact(carriers.change, Carrier(_number(world().view, number)))

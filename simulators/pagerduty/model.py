@@ -126,6 +126,8 @@ class Knobs:
     minute_zero: bool = False
     #: The text of an SMS about an incident.
     sms_wording: SmsWording = SmsWording.US
+    #: A number for SMS that is added over REST gets none until it was verified.
+    sms_verification: bool = False
     #: Seconds a call rings before the vendor gives up; 0 lets it ring until somebody does something.
     ring_seconds: int = 0
     #: Webhooks give an incident without a key of its own 32 hexadecimal digits; without it they say null, as REST does.

@@ -206,7 +206,7 @@ def _deliver(
         about.id, about.user, first.id, channel, address, draft.now, first.turn, text.text, text.subject, text.html,
         about.code, call, calls.STATUS.get(call, "success"), others, purpose, ref,
     )  # fmt: skip
-    return carriers.deliver(draft, message)
+    return carriers.deliver(draft, message, method)
 
 
 # -- responders and subscribers ----------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def tell_handoff(draft: Draft, duty: wording.Duty, method: Document) -> None:
         id, duty.user, "", channel, carriers.address(method), draft.now, 0, text.text, text.subject, text.html,
         purpose=Purpose.HANDOFF,
     )  # fmt: skip
-    notice(draft, carriers.deliver(draft, message))
+    notice(draft, carriers.deliver(draft, message, method))
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

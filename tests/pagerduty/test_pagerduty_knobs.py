@@ -137,6 +137,28 @@ def test_sms_wording(sms_wording: SmsWording) -> None:
     assert duty.do(devices.reply_sms, ALICE.id, "6").outcome == devices.DONE
 
 
+@pytest.mark.parametrize("sms_verification", [False, True])
+def test_sms_verification(sms_verification: bool) -> None:
+    """A number that is added over REST is good at once, or only when it was verified; until then SMS to it fail."""
+    duty = Duty(accounts.account((BOB,), levels=([user(BOB)],)), sms_verification=sms_verification)
+    method = {"type": "sms_contact_method", "label": "Mobile", "address": "5550199", "country_code": 1}
+    path = f"/users/{BOB.id}/contact_methods"
+    made = duty.rest("POST", path, {"contact_method": method}).json()["contact_method"]
+    assert made["enabled"] is not sms_verification
+    rule = {
+        "type": "assignment_notification_rule", "start_delay_in_minutes": 0, "urgency": "high",
+        "contact_method": {"id": made["id"], "type": "sms_contact_method_reference"},
+    }  # fmt: skip
+    assert duty.rest("POST", f"/users/{BOB.id}/notification_rules", {"notification_rule": rule}).status_code == 201
+    duty.send(key="a")
+    verify = duty.world.client.post("https://api.pagerduty.com/_sim/carriers/+15550199/verify")
+    assert verify.status_code == 204
+    duty.send(key="b")
+    sent = [row.status for row in duty.messages if row.channel == "sms"]
+    assert sent == ["failed" if sms_verification else "success", "success"]
+    assert duty.rest("GET", f"{path}/{made['id']}").json()["contact_method"]["enabled"]
+
+
 @pytest.mark.parametrize(("ring_seconds", "state"), [(0, "ringing"), (45, "no_answer")])
 def test_ring_seconds(ring_seconds: int, state: str) -> None:
     """A call that nobody answers rings on, or is given up after so long, which its status then says."""

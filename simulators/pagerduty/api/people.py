@@ -153,6 +153,8 @@ def _prepare_method(call: Call, body: dict[str, Any], old: Document | None) -> d
             raise invalid("User Contact method must be unique")
     if old is None and (len(others) >= MOST_METHODS or len(same) >= MOST_OF_TYPE.get(kind, MOST_METHODS)):
         raise invalid("Contact methods are limited to 10 per user, 3 of them phone and 3 SMS")
+    if kind == "sms_contact_method" and call.knobs.sms_verification and (old is None or old.body["address"] != address):
+        body["enabled"] = False
     return body
 
 
