@@ -42,13 +42,14 @@ from duty_rig import ALICE, BOB, CAROL, START, Duty, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from watching import HOOKS, ORDER, Client, Watch
+from watching import HOOKS, ORDER, Client, Watch, timeless
 
 from scenarios import accounts
 from scenarios.accounts import Human, Reach
 from simulators.engine import instants
 from simulators.engine.instants import DAY, MINUTE, SECOND
 from simulators.pagerduty import devices
+from simulators.pagerduty.account import singular
 from simulators.pagerduty.webhooks import EVENTS, PING
 
 EXPLORING = settings.get_current_profile_name() == "explore"
@@ -71,6 +72,7 @@ NOBODY = "PEP0002"
 WHO = st.sampled_from([*BY_NAME])
 PLACE = st.integers(0, 6)
 ACTION = st.sampled_from(["trigger", "trigger", "trigger", "acknowledge", "resolve", "resolve"])
+EVENT = st.tuples(ACTION, st.sampled_from("abc"), st.sampled_from(list(ORDER)))
 ANSWERS = st.sampled_from([[400] * 5, [410] * 3, [500, 429, 500]]) | st.lists(
     st.sampled_from([202, 400, 410, 429, 500]), min_size=1, max_size=4
 )
@@ -134,8 +136,9 @@ class Incidents(RuleBasedStateMachine):
         }
         self.watch = Watch(self.client, RATED, {hook["id"]: hook["delivery_method"]["secret"]}, rules)
         self.ids: list[str] = []
-        self.ended: list[str] = []
         self.windows: list[str] = []
+        for key in (KEYS[accounts.SERVICE], KEYS[RATED]):
+            self._send("trigger", "a", "error", key, first=False)
 
     def look(self) -> None:
         """Let what is due happen, and check everything."""
@@ -171,6 +174,11 @@ class Incidents(RuleBasedStateMachine):
         for action, name, severity in events:
             self._send(action, name, severity, KEYS[service], first=first and severity == "critical")
         assert before is None or self.client.state() == before
+
+    @rule(events=st.lists(EVENT, min_size=2, max_size=6))
+    def storm(self, events: list[tuple[str, str, str]]) -> None:
+        """Many events arrive for the service that may group them."""
+        self.event(events, RATED, first=False)
 
     def _send(self, action: str, name: str, severity: str, key: str, *, first: bool) -> None:
         """Send one event by the second or the first version of the API."""
@@ -363,15 +371,15 @@ class Incidents(RuleBasedStateMachine):
         who = next((human for human in PEOPLE if not held or human.id in held), None)
         if not row or who is None:
             return
-        path, wrapper = f"/{what}/{row['id']}", _singular(what)
+        path, wrapper = f"/{what}/{row['id']}", singular(what)
         before, said = self.client.read(path), self.client.state()
         answer = self.client.ask("PUT", path, before, who)
         if answer is None or "fault" in answer.headers:
             return
         assert answer.is_success, (path, answer.text)
         self.world.advance(0)
-        assert _timeless(self.client.read(path)[wrapper]) == _timeless(before[wrapper])
-        assert _timeless(self.client.state()) == _timeless(said)
+        assert timeless(self.client.read(path)[wrapper]) == timeless(before[wrapper])
+        assert timeless(self.client.state()) == timeless(said)
 
     # -- devices -------------------------------------------------------------------------------------------------------
 
@@ -437,16 +445,6 @@ class Incidents(RuleBasedStateMachine):
         """Somebody enables the endpoint, disabled or not."""
         self.client.ask("POST", f"/webhook_subscriptions/{self.hook}/enable")
         self.watch.drops[self.hook] = self.watch.quiet[self.hook] = 0
-
-
-def _singular(what: str) -> str:
-    return "escalation_policy" if what == "escalation_policies" else what.removesuffix("s")
-
-
-def _timeless(found: Any) -> Any:
-    if isinstance(found, dict):
-        return {name: _timeless(value) for name, value in found.items() if name != "updated_at"}
-    return [_timeless(entry) for entry in found] if isinstance(found, list) else found
 
 
 Incidents.TestCase.settings = settings(

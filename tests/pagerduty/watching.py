@@ -383,6 +383,13 @@ class Watch:
             assert answer.status_code == (404 if id in self.gone else 200), (link, answer.status_code)
 
 
+def timeless(found: Any) -> Any:
+    """Return JSON without the times of updates."""
+    if isinstance(found, dict):
+        return {name: timeless(value) for name, value in found.items() if name != "updated_at"}
+    return [timeless(entry) for entry in found] if isinstance(found, list) else found
+
+
 def _spans(part: dict[str, Any], since: int, until: int) -> list[tuple[int, int, str]]:
     """Return rendered entries: sorted, disjoint, not empty, within the window; the coverage is their share (14)."""
     spans = [
