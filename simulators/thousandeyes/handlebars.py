@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 #: Blocks and parentheses may be nested this deep; a rendered text may become this long and take so many steps.
-DEEPEST, LONGEST, STEPS = 30, 1_000_000, 100_000
+DEEPEST, LONGEST, STEPS = 30, 1_000_000, 50_000
 
 
 class TemplateError(ValueError):

@@ -105,8 +105,12 @@ def on_retry(draft: Draft, timer: Timer) -> None:
         return
     integration = draft.get(INTEGRATIONS, notification.integration)
     if integration is None:
-        if notification.url and draft.get(DOCUMENTS, notification.integration) is not None:
+        if draft.get(DOCUMENTS, notification.integration) is not None:
             _post_custom(draft, notification)
+            return
+        draft.put(NOTIFICATIONS, replace(notification, state="failed"))
+        gone = "the integration was deleted"
+        draft.record("notification.lost", notification.alert, integration=notification.integration, why=gone)
         return
     if draft.knobs(Knobs).new_event_id_on_retry and integration.kind == "webhook":
         body = json.loads(notification.body)

@@ -319,5 +319,5 @@ def test_deleting_a_webhook_while_it_is_repeated_ends_that() -> None:
     operation = custom.here.world.view.need(DOCUMENTS, custom.operation)
     custom.here.do(documents.delete, operation)
     custom.here.play("A " * 10)
-    assert len(custom.got) == 1
+    assert (len(custom.got), custom.lost) == (1, ["the integration was deleted"])
     assert thaw(operation.body)["name"] == "ops"
