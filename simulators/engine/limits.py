@@ -34,9 +34,7 @@ class Verdict:
 WINDOWS: TableKey[Window] = TableKey("engine.limits")
 
 
-def spend(
-    draft: Draft, key: str, *, limit: int, window: int, sliding: bool = False, aligned: bool = False
-) -> Verdict:
+def spend(draft: Draft, key: str, *, limit: int, window: int, sliding: bool = False, aligned: bool = False) -> Verdict:
     """Count one request of ``key`` at ``draft.now``; refused requests are not counted. ``window`` is microseconds.
 
     An ``aligned`` window begins at a multiple of its length instead of with the first request.

@@ -237,7 +237,7 @@ def test_the_earliest_phase_that_fails_is_the_one_that_shows() -> None:
 
 
 def test_troubles_compose() -> None:
-    """Each loss takes its share of what the other left, and a slow server behind a slow network is slower than either."""
+    """Each loss takes its share of what the other left; a slow server behind a slow network is slower than either."""
     both = [
         trouble(Trouble.LOSS, 10),
         trouble(Trouble.LOSS, 20),
