@@ -16,7 +16,7 @@ from seeded import BUGS, HOME, Bug, Edit, PatchDoesNotApply, plant
 
 HUNT = Path(__file__).with_name("hunt.py")
 EXAMPLES, STEPS = 500, 25
-ALWAYS_HUNTED = ("arrival order", "event id as key", "a resolve is routed afresh", "a secret in an error")
+ALWAYS_HUNTED = ("arrival order", "event id as key", "severity as status", "a secret in an error")
 EXPLORING = settings.get_current_profile_name() == "explore"
 
 
