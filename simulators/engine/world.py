@@ -389,6 +389,10 @@ class World:
 
     def _perform(self, timer: Timer) -> None:
         tag, request, passage = timer.data
+        component = self.components.get(timer.owner)
+        wanted = getattr(component, "wanted", None)  # a component may think better of what it queued at this instant
+        if passage is Passage.NEW and wanted is not None and not wanted(self.view, tag):
+            return
         if passage is Passage.NEW and self.has_faults():
             host, path = _addressed(request.url)
             with self.lock:
@@ -408,7 +412,6 @@ class World:
             outcome = Outcome(None, error="timeout: no answer in time") if missed else self.exchange(request)
             with self.lock:
                 seq = self.record("outcome", timer.owner, status=outcome.status, error=outcome.error)
-        component = self.components.get(timer.owner)
         if component is not None:
             with self.caused_by(seq):
                 self.transact(lambda draft: component.on_outcome(draft, tag, outcome))

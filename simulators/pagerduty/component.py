@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulators.engine.agenda import Timer
-from simulators.engine.draft import Draft, Outcome
+from simulators.engine.draft import Draft, Outcome, View
 from simulators.engine.journal import Entry
 from simulators.engine.tables import TableKey
 from simulators.engine.timeline import Line, Tone
@@ -98,6 +98,10 @@ class PagerDuty:
     def on_timer(self, draft: Draft, timer: Timer) -> None:
         """Handle a due agenda entry."""
         _HANDLERS[timer.kind](draft, timer)
+
+    def wanted(self, view: View, tag: Any) -> bool:
+        """Return whether a webhook that waits to be sent still is to be: not when its endpoint was disabled since."""
+        return view.get(webhooks.WEBHOOKS, tag) is not None
 
     def on_outcome(self, draft: Draft, tag: Any, outcome: Outcome) -> None:
         """Handle what came of a webhook; nothing else is sent."""

@@ -309,6 +309,20 @@ def test_a_receiver_that_refuses_three_times_hears_nothing_for_a_day() -> None:
     assert len(client.got) == 4
 
 
+def test_what_waits_beside_the_third_refusal_is_not_sent() -> None:
+    """Of five webhooks of one instant the last two are not sent when three are refused."""
+    duty = Duty(two_levels())
+    client = Client(duty)
+    for key in "abcde":
+        duty.send(key=key)
+    method = {"type": "http_delivery_method", "url": f"https://{HOOKS}/pd"}
+    wish = {"type": "webhook_subscription", "delivery_method": method, "filter": {"type": "account_reference"}}
+    make(duty, "/webhook_subscriptions", "webhook_subscription", wish | {"events": ["incident.escalated"]})
+    client.answers = [400] * 5
+    duty.until(30)
+    assert len(client.got) == 3
+
+
 def test_a_secret_is_shown_once() -> None:
     """In the answer to the create, and never again."""
     duty = Duty()
