@@ -45,6 +45,16 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.last_activity = 0
         return done
 
+    def writable(self) -> bool:
+        """Say whether there is something to send that the thread that answers does not send itself.
+
+        It does, unless the receiver is slow. Waitress's loop would ask again and again until that thread has done so,
+        and would keep it from running by that: eight senders at once were served slower than one.
+        """
+        if self.requests and not self.will_close and self.total_outbufs_len < self.adj.outbuf_high_watermark:
+            return False
+        return bool(super().writable())
+
 
 def listen(receiver: Receiver) -> socket.socket:
     """Return the socket to listen on; raise :class:`ConfigError` when the address cannot be had."""

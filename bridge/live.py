@@ -185,6 +185,8 @@ def client(config: Config, pinned: Carrier) -> httpx.Client:
 
 def log_to_stderr(config: Config) -> None:
     """Send the bridge's log to standard error, one redacted JSON line per event."""
+    # A line that cannot be written (the disk is full) is lost without another word; the words would not be redacted.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(config.secrets()))
     for name in ("bridge", "waitress"):

@@ -68,7 +68,9 @@ SECTIONS: dict[str, tuple[str, tuple[Setting, ...]]] = {
             _text("header", "", "Name of the header that carries the secret, for `header`."),
             Setting("secrets", Kind.SECRETS, (), "One secret, or two while you change it: either is accepted."),
             _number("max_body_bytes", 1_000_000, 1_000, 100_000_000, "Larger bodies are refused with 413."),
-            _number("threads", 16, 1, 200, "Requests handled at the same time."),
+            _number(
+                "threads", 32, 1, 200, "Requests handled at the same time; what waits together is flushed together."
+            ),
             _number("connections", 500, 10, 10_000, "Open connections; more have to wait."),
             _number("idle_seconds", 60, 1, 3600, "A connection on which nothing happens for so long is closed."),
         ),

@@ -88,7 +88,7 @@ class SqliteStore(Store):
                 # A full disk makes SQLite roll back by itself; there is nothing left to undo then.
                 if self.connection.in_transaction:
                     for statement in undoing:
-                        self.connection.execute(statement)
+                        self._execute(statement)
                 raise
 
     @contextmanager
