@@ -102,7 +102,11 @@ def trigger(
     _take_turn(draft, move)
     _, entry, happened = TRANSITIONS[None, Cause.TRIGGER]
     log(draft, entry, incident, agent, alert=alert, data=event)
-    log(draft, LogType.ESCALATE if move and move.level > 1 else LogType.ASSIGN, incident, agent, people)
+    if move and move.level > 1:
+        for user in people:
+            log(draft, LogType.ESCALATE, incident, agent, (user,))
+    else:
+        log(draft, LogType.ASSIGN, incident, agent, people)
     if draft.knobs(Knobs).unknown_enum:
         log(draft, LogType.NOVEL, incident, agent)
     record(draft, happened, incident, agent, title=title, people=people, level=incident.level)

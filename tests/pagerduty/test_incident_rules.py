@@ -13,7 +13,7 @@ from simulators.engine import instants
 from simulators.engine.instants import HOUR, MINUTE
 from simulators.engine.resources import Document
 from simulators.pagerduty import account, devices, incidents, schedules
-from simulators.pagerduty.model import Agent, Channel, Status, Urgency
+from simulators.pagerduty.model import LOG_ENTRIES, Agent, Channel, LogType, Status, Urgency
 
 LOW = {"incident_urgency_rule": {"type": "constant", "urgency": "low"}}
 ALICE_ACTS = Agent("user_reference", ALICE.id, "website")
@@ -117,6 +117,19 @@ def test_a_level_with_nobody_on_call_is_passed_over_at_once() -> None:
     duty.send()
     duty.until(90)
     assert duty.told == [(0, "alice"), (30, "bob"), (60, "alice"), (90, "bob")]
+
+
+def test_who_is_reached_past_an_empty_first_level_is_escalated_to_one_by_one() -> None:
+    """The log names each person of the level in an entry of their own, at the instant of the trigger."""
+    empty = _empty_schedule()
+    gap = {"id": empty["id"], "type": "schedule_reference"}
+    duty = Duty(accounts.account((ALICE, BOB, CAROL), levels=([gap], [user(BOB), user(CAROL)]), schedules=[empty]))
+    duty.send()
+    log = [row for row in duty.world.view.all(LOG_ENTRIES) if row.type in {LogType.ASSIGN, LogType.ESCALATE}]
+    assert [(row.type, row.at, row.users) for row in log] == [
+        (LogType.ESCALATE, START, (BOB.id,)),
+        (LogType.ESCALATE, START, (CAROL.id,)),
+    ]
 
 
 def test_all_of_a_level_are_assigned_together() -> None:
