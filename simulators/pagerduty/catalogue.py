@@ -1,7 +1,8 @@
 """What every account finds already there: priorities, vendors, extension schemas, abilities, licenses.
 
-The vendor's own ids of these are not public, so they are invented; names follow the product. An account that brings
-its own list of a kind keeps it instead.
+Names follow the product. Vendors and extension schemas have one id in every account, so the ids that PagerDuty's
+Terraform provider and its users name in public are kept; the others are invented. An account that brings its own list
+of a kind keeps it instead.
 """
 
 from __future__ import annotations
@@ -52,6 +53,22 @@ def _vendor(id: str, name: str, integration: str) -> dict[str, Any]:
     }
 
 
+def _schema(id: str, name: str, key: str, description: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "type": "extension_schema",
+        "label": name,
+        "key": key,
+        "name": name,
+        "description": description,
+        "guide_url": None,
+        "icon_url": None,
+        "logo_url": None,
+        "send_types": ["trigger", "acknowledge", "resolve", "delegate", "escalate", "unacknowledge", "assign"],
+        "url": None,
+    }
+
+
 #: Kind (plural) -> the documents an account has unless it brings its own.
 DEFAULTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "priorities": (
@@ -63,25 +80,17 @@ DEFAULTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     ),
     "vendors": (
         _vendor("PVEND01", "ThousandEyes", "events_api_v2_inbound_integration"),
-        _vendor("PVEND02", "Amazon CloudWatch", "aws_cloudwatch_inbound_integration"),
+        _vendor("PZQ6AUS", "Amazon CloudWatch", "aws_cloudwatch_inbound_integration"),
         _vendor("PVEND03", "Prometheus", "events_api_v2_inbound_integration"),
         _vendor("PVEND04", "Nagios", "nagios_inbound_integration"),
         _vendor("PVEND05", "Email", "generic_email_inbound_integration"),
+        _vendor("PAM4FGS", "Datadog", "events_api_v2_inbound_integration"),
+        _vendor("PKAPG94", "Sentry", "events_api_v2_inbound_integration"),
+        _vendor("PRYWPH4", "Slack to PagerDuty (Legacy)", "events_api_v2_inbound_integration"),
     ),
     "extension_schemas": (
-        {
-            "id": "PEXSC01",
-            "type": "extension_schema",
-            "label": "Generic V2 Webhook",
-            "key": "generic_v2_webhook",
-            "name": "Generic V2 Webhook",
-            "description": "Posts incident messages to a URL",
-            "guide_url": None,
-            "icon_url": None,
-            "logo_url": None,
-            "send_types": ["trigger", "acknowledge", "resolve", "delegate", "escalate", "unacknowledge", "assign"],
-            "url": None,
-        },
+        _schema("PJFWPEP", "Generic V2 Webhook", "generic_v2_webhook", "Posts incident messages to a URL"),
+        _schema("PAKM60Z", "ServiceNow (v7)", "servicenow_v7", "Keeps incidents of ServiceNow in step"),
     ),
 }
 

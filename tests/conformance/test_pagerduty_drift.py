@@ -266,7 +266,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any] | None]] = {
             "name": "Hook",
             "endpoint_url": "https://hook.example.com/in",
             "extension_objects": [{"id": accounts.SERVICE, "type": "service_reference"}],
-            "extension_schema": {"id": "PEXSC01", "type": "extension_schema_reference"},
+            "extension_schema": {"id": "PJFWPEP", "type": "extension_schema_reference"},
             "config": {"restrict": "any"},
         },
         {"name": "Hooks"},

@@ -87,7 +87,7 @@ def pagerduty_world() -> Furnished:
         "teams": [{"id": "PTEAM01", "name": "Network", "members": [{"user": {"id": accounts.ALICE.id}}]}],
         "tags": [{"id": "PTAG001", "label": "wan"}],
         "extensions": [{"id": "PEXT001", "name": "hook", "extension_objects": [{"id": accounts.SERVICE}],
-                        "extension_schema": {"id": "PEXSC01"}}],
+                        "extension_schema": {"id": "PJFWPEP"}}],
         "addons": [{"id": "PADD001", "type": "full_page_addon", "name": "n", "src": "https://a.example"}],
         "business_services": [{"id": "PBUS001", "name": "Sales"}],
         "v3_schedules": [{"id": "PSV3001", "name": "Shifts", "time_zone": "UTC", "rotations": [

@@ -33,7 +33,7 @@ def busy() -> Duty:
             {
                 "id": "PEXT001",
                 "name": "hook",
-                "extension_schema": {"id": "PEXSC01"},
+                "extension_schema": {"id": "PJFWPEP"},
                 "extension_objects": [{"id": accounts.SERVICE}],
             }
         ],

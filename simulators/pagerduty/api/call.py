@@ -259,8 +259,8 @@ def actor_of(state: Committed, key: ApiKey, rule: Actor) -> Document | None:
     return found[0]
 
 
-def read_body(wrapper: str) -> Any:
-    """Return the request's body, without its ``wrapper`` key when one is given.
+def read_body(wrapper: str, *, bare: bool = False) -> Any:
+    """Return the request's body, without its ``wrapper`` key when one is given; ``bare`` does without the key, too.
 
     Anything but a JSON object sent as JSON, or one whose wrapper holds something else, is "params must be a Hash".
     """
@@ -274,7 +274,7 @@ def read_body(wrapper: str) -> Any:
         raise invalid(NOT_A_HASH) from None
     if not isinstance(body, dict):
         raise invalid(NOT_A_HASH)
-    if not wrapper:
+    if not wrapper or (bare and wrapper not in body):
         return body
     found = body.get(wrapper)
     if not isinstance(found, dict):

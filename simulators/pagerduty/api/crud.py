@@ -245,7 +245,7 @@ def _operations(resource: Resource, behaviour: Behaviour) -> Iterable[Operation]
     named = (*needs, (extra["kind"], _variable(resource)))
     actor = Actor.REQUIRED if resource.from_header else Actor(extra.get("actor", "no"))
     ability = extra.get("ability", "")
-    include = resource.include
+    include, bare = resource.include, extra.get("bare", False)
     title = resource.singular.replace("_", " ")
 
     def bound(verb: Callable[[Resource, Behaviour, Call], Any]) -> Callable[[Call], Any]:
@@ -262,7 +262,7 @@ def _operations(resource: Resource, behaviour: Behaviour) -> Iterable[Operation]
         ),
         "create": operation(
             "POST", resource.path, create, wrapper=resource.singular, status=extra.get("created", 201), actor=actor,
-            request=resource.singular, fields=resource.fields, needs=needs, also=(402,),
+            request=resource.singular, bare=bare, fields=resource.fields, needs=needs, also=(402,),
             query=extra.get("write_query", ()), summary=f"Create a {title}",
         ),
         "read": operation(
@@ -270,8 +270,9 @@ def _operations(resource: Resource, behaviour: Behaviour) -> Iterable[Operation]
             query=extra.get("read_query", ()), needs=named, summary=f"Get a {title}",
         ),
         "update": operation(
-            "PUT", one, update, wrapper=resource.singular, request=resource.singular, fields=resource.fields,
-            partial=True, needs=named, also=(402,), query=extra.get("write_query", ()), summary=f"Update a {title}",
+            "PUT", one, update, wrapper=resource.singular, request=resource.singular, bare=bare,
+            fields=resource.fields, partial=True, needs=named, also=(402,), query=extra.get("write_query", ()),
+            summary=f"Update a {title}",
         ),
         "delete": operation(
             "DELETE", one, delete, status=204, needs=named, also=extra.get("delete_statuses", ()),

@@ -22,6 +22,7 @@ from simulators.engine.resources import Field, Problem, check
 from simulators.engine.web import answer, decode_cursor, encode_cursor, transact, world
 from simulators.pagerduty.api.call import Actor, Call, actor_of, admit, credential, read_body
 from simulators.pagerduty.api.errors import Code, invalid, refuse, wording
+from simulators.pagerduty.api.resources import REFERENCE
 from simulators.pagerduty.model import Knobs
 
 DEFAULT_LIMIT = 25
@@ -68,8 +69,9 @@ class Operation:
     """One operation. ``wrapper`` is the answer's key (``""`` = the handler's value is the whole body), ``request`` the
     body's key (``""`` = not wrapped) with ``fields``; ``paging`` is classic, cursor or ``""`` (a bare list). ``needs``
     are the documents the path must name, as (plural kind, path variable), each the owner of the next; ``also`` are
-    further statuses it may answer with; ``bodiless`` operations may come without a body; ``limits`` are a page's
-    default and largest size, ``extent`` how much is simulated, ``refusal`` words what is wrong with a body."""
+    further statuses it may answer with; ``bodiless`` operations may come without a body, ``bare`` ones
+    without the body's key; ``limits`` are a page's default and largest size, ``extent`` how much is simulated,
+    ``refusal`` words what is wrong with a body."""
 
     method: str
     path: str
@@ -81,6 +83,7 @@ class Operation:
     fields: tuple[Field, ...] = ()
     partial: bool = False
     bodiless: bool = False
+    bare: bool = False
     paging: str = ""
     include: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
@@ -140,7 +143,9 @@ def _run(operation: Operation, call: Call) -> Any:
     for kind, name in operation.needs:
         owner = call.owned(kind, call.ids[name], owner).id
     if operation.request is not None:
-        body = {} if operation.bodiless and not request.get_data(cache=True) else read_body(operation.request)
+        nothing = operation.bodiless and not request.get_data(cache=True)
+        body = {} if nothing else read_body(operation.request, bare=operation.bare)
+        body = _without_empty_references(operation.fields, body)
         problems = check(operation.fields, body, partial=operation.partial)
         if problems:
             raise operation.refusal(problems)
@@ -150,6 +155,13 @@ def _run(operation: Operation, call: Call) -> Any:
         return _PAGERS[operation.paging](operation, found)
     wrapped = operation.wrapper and not isinstance(found, Reply)
     return {operation.wrapper: found} if wrapped else found
+
+
+def _without_empty_references(fields: Sequence[Field], body: Any) -> Any:
+    """Return ``body`` with optional references to nothing (``{}``, as typed clients write them) as ``null``."""
+    optional = [entry.name for entry in fields if entry.fields == REFERENCE and not entry.required]
+    empty = [name for name in optional if body.get(name) == {}]
+    return {**body, **dict.fromkeys(empty)} if empty else body
 
 
 def _finish(operation: Operation, body: Any) -> Response:

@@ -190,7 +190,9 @@ def _own_method(call: Call, body: Mapping[str, Any]) -> Document:
 
 def _with_method(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
     method = _own_method(call, body)
-    body["contact_method"] = {"id": method.id, "type": f"{method.body['type']}_reference"}
+    kind = method.body["type"]
+    named = body["contact_method"].get("type") == kind
+    body["contact_method"] = {"id": method.id, "type": kind if named else f"{kind}_reference"}
     return body
 
 

@@ -425,7 +425,7 @@ EXTENSION = Resource(
     include=("extension_objects", "extension_schemas", "temporarily_disabled"),
     filters=("query", "extension_object_id", "extension_schema_id"),
     extra={
-        "kind": "extensions",
+        "kind": "extensions", "bare": True,  # PagerDuty's own Go client sends extensions without the wrapper key
         "references": {"extension_schema": "extension_schemas", "extension_objects": "services"},
     },
 )  # fmt: skip

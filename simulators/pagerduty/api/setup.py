@@ -19,6 +19,7 @@ from simulators.pagerduty.api.shapes import service_status
 from simulators.pagerduty.model import DOCUMENTS, INCIDENTS, KEY, RESOURCE_ID, Agent, Status
 from simulators.pagerduty.oncall import target_kind
 
+_ZONE_NAMED = re.compile(r"(.+ [+-]\d{4}) [A-Z]{3,5}")
 #: Dates outside these years are refused: nobody means them and calendars end.
 EARLIEST, LATEST = instants.parse("1970-01-02"), instants.parse("2999-12-31")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
@@ -26,9 +27,13 @@ _SEQUENCE = ids.decimal(1)
 
 
 def read_instant(name: str, text: str, zone: str) -> int:
-    """Return a date of a body in microseconds UTC; refuses what cannot be read."""
+    """Return a date of a body in microseconds UTC; refuses what cannot be read.
+
+    A zone's name after the offset is passed over: Terraform's provider writes ``2026-03-01 08:00:00 +0000 UTC``.
+    """
+    named = _ZONE_NAMED.fullmatch(text) if isinstance(text, str) else None
     try:
-        found = instants.parse(text, zone)
+        found = instants.parse(named[1] if named else text, zone)
     except BadInstant:
         raise invalid(f"{label(name)} is invalid") from None
     if not EARLIEST <= found <= LATEST:

@@ -123,6 +123,14 @@ def _said_stop(lens: Lens, method: Document) -> bool:
     return method.body.get("type") == "sms_contact_method" and carriers.stopped(lens.state, carriers.address(method))
 
 
+def _method(lens: Lens, sent: Mapping[str, Any], include: str = "") -> dict[str, Any]:
+    """Return a rule's contact method under the type it was sent with: Terraform reads back what it wrote."""
+    shown = lens.ref("contact_methods", sent["id"], include)
+    if str(sent.get("type")) + "_reference" == shown["type"]:
+        shown["type"] = sent["type"]
+    return shown
+
+
 def notification_rule(lens: Lens, document: Document) -> dict[str, Any]:
     """Return an assignment notification rule."""
     body = document.body
@@ -132,7 +140,7 @@ def notification_rule(lens: Lens, document: Document) -> dict[str, Any]:
         "start_delay_in_minutes": body.get("start_delay_in_minutes", 0),
         "created_at": lens.at(document.created),
         "urgency": body.get("urgency", "high"),
-        "contact_method": lens.ref("contact_methods", body["contact_method"]["id"], "contact_methods"),
+        "contact_method": _method(lens, body["contact_method"], "contact_methods"),
     }
 
 
@@ -143,7 +151,7 @@ def handoff_rule(lens: Lens, document: Document) -> dict[str, Any]:
         "id": document.id,
         "notify_advance_in_minutes": body["notify_advance_in_minutes"],
         "handoff_type": body.get("handoff_type", "both"),
-        "contact_method": lens.ref("contact_methods", body["contact_method"]["id"]),
+        "contact_method": _method(lens, body["contact_method"]),
     }
 
 
@@ -151,10 +159,9 @@ def status_update_rule(lens: Lens, document: Document) -> dict[str, Any]:
     """Return a rule for status updates."""
     shown = lens.head("status_update_notification_rules", document)
     shown["type"] = "status_update_notification_rule"
-    method = document.body["contact_method"]["id"]
     return shown | {
         "created_at": lens.at(document.created),
-        "contact_method": lens.ref("contact_methods", method, "contact_methods"),
+        "contact_method": _method(lens, document.body["contact_method"], "contact_methods"),
     }
 
 
