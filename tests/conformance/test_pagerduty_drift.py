@@ -375,3 +375,49 @@ def test_ids_of_rules_are_kept() -> None:
     shown = api.ask("PUT", f"{path}/{made['id']}", {wrapper: sent}).json()[wrapper]["escalation_rules"]
     assert shown[0] == rules[1]
     assert shown[1]["id"] not in {rule["id"] for rule in rules}
+
+
+@pytest.mark.parametrize("kind", ["email_contact_method", "email_contact_method_reference"])
+@pytest.mark.parametrize(
+    ("family", "rest"),
+    [
+        ("notification_rule", {"start_delay_in_minutes": 7, "urgency": "high"}),
+        ("oncall_handoff_notification_rule", {"notify_advance_in_minutes": 60, "handoff_type": "both"}),
+    ],
+)
+def test_a_rule_reads_back_the_type_of_its_contact_method(family: str, rest: Mapping[str, Any], kind: str) -> None:
+    """A rule shows its contact method under the type it was written with, reference or not."""
+    api = Api()
+    path = f"/users/{ALICE['id']}/{family}s"
+    made = api.ask("POST", path, {family: {**rest, "contact_method": {"id": EMAIL["id"], "type": kind}}})
+    one = made.json()[family]
+    assert api.ask("GET", f"{path}/{one['id']}").json()[family]["contact_method"]["type"] == kind
+
+
+def test_a_reference_to_nothing_is_none() -> None:
+    """A typed client that has no team to name sends ``"team": {}``."""
+    api = Api()
+    made = api.ask("POST", "/business_services", {"business_service": {"name": "Sales", "team": {}}})
+    assert (made.status_code, made.json()["business_service"]["team"]) == (200, None)
+
+
+def test_an_extension_needs_no_wrapper() -> None:
+    """PagerDuty's Go client sends an extension as the whole body, on create and on update."""
+    api = Api()
+    _, wrapper, body, _ = CASES["extension"]
+    made = api.ask("POST", "/extensions", body)
+    assert (made.status_code, made.json()[wrapper]["name"]) == (201, "Hook")
+    renamed = api.ask("PUT", f"/extensions/{made.json()[wrapper]['id']}", {**body, "name": "Hooks"})
+    assert (renamed.status_code, renamed.json()[wrapper]["name"]) == (200, "Hooks")
+    assert api.ask("POST", "/tags", {"type": "tag", "label": "wan"}).status_code == 400
+
+
+def test_a_layer_starts_where_the_providers_clock_says() -> None:
+    """The provider writes a layer's anchor as ``2026-03-02 19:00:00 +0000 UTC``."""
+    api = Api()
+    path, wrapper, body, _ = CASES["schedule"]
+    layer = {**LAYER, "rotation_virtual_start": "2026-03-02 19:00:00 +0000 UTC"}
+    made = api.ask("POST", path, {wrapper: {**body, "schedule_layers": [layer]}})
+    assert made.status_code == 201, made.text
+    shown = made.json()[wrapper]["schedule_layers"][0]["rotation_virtual_start"]
+    assert instants.parse(shown) == instants.parse("2026-03-02T19:00:00Z")
