@@ -19,6 +19,7 @@ POLICY = "PEP0001"
 SCHEDULE = "PSCH001"
 INTEGRATION = "PINT001"
 API_KEY = "pd-rehearsal-key-001"
+USER_KEY = "u+rehearsal-user-001"
 SCHEDULED = "2026-01-05T09:00:00Z"
 
 #: Contact method type -> the kind of address it takes.
@@ -166,7 +167,8 @@ def layer(users: Sequence[str], *, start: str, hours: int = 168, zone: str = "UT
 
 
 def seeded(seed: int, *, now: int | None = None) -> dict[str, Any]:
-    """Return an account of three people named by Faker: two share a weekly schedule, the third is level 2.
+    """Return an account of three people named by Faker: two share a weekly schedule, the third is level 2. The first
+    has a REST key of their own, which acts in their name without a From.
 
     The schedule begins early in 2026, or at ``now`` (microseconds UTC) if that is earlier.
     """
@@ -189,4 +191,6 @@ def seeded(seed: int, *, now: int | None = None) -> dict[str, Any]:
     begin = min(SCHEDULED, SCHEDULED if now is None else instants.iso(now))
     primary = layer([humans[0].id, humans[1].id], start=begin)
     levels = ([_reference("schedule", SCHEDULE)], [_reference("user", humans[2].id)])
-    return account(humans, levels=levels, delay=15, loops=1, schedules=(primary,), service="Shop frontend")
+    made = account(humans, levels=levels, delay=15, loops=1, schedules=(primary,), service="Shop frontend")
+    made["api_keys"].append({"key": USER_KEY, "user": humans[0].id})
+    return made

@@ -125,6 +125,8 @@ def environment(facts: Facts) -> dict[str, str]:
         "PAGERDUTY_EVENTS_URL": f"{facts.urls[EVENTS_HOST]}/v2/enqueue",
         "PAGERDUTY_ROUTING_KEY": facts.routing_key,
     }
+    if facts.user_key:
+        variables["PAGERDUTY_TOKEN"] = facts.user_key  # where Terraform's provider looks; it never sends a From
     return variables | ({"SSL_CERT_FILE": facts.ca} if facts.ca else {})
 
 
@@ -178,6 +180,7 @@ def as_json(facts: Facts) -> str:
             "thousandeyes_token": facts.token,
             "aid": facts.aid,
             "pagerduty_api_key": facts.api_key,
+            "pagerduty_user_key": facts.user_key or None,
             "routing_key": facts.routing_key,
             "from": facts.person,
         },
@@ -216,9 +219,10 @@ def _section(name: str, language: str, body: str) -> str:
 
 
 def _addresses(facts: Facts) -> Mapping[str, tuple[str, str]]:
+    own = f"; without From: {facts.user_key}" if facts.user_key else ""
     known = {
         THOUSANDEYES_HOST: ("/v7", f"token {facts.token}, account group (aid) {facts.aid}"),
-        REST_HOST: ("", f"API key {facts.api_key}, From {facts.person}"),
+        REST_HOST: ("", f"API key {facts.api_key}, From {facts.person}" + own),
         EVENTS_HOST: ("/v2/enqueue", f"integration key {facts.routing_key}"),
         WEB_HOST: ("", "the pages that html_url and the links of e-mails lead to"),
         THOUSANDEYES_APP: ("/integrations", "connect PagerDuty in a browser, from here"),

@@ -114,12 +114,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a client needs to know. ``urls`` are base URLs by vendor host name, ``bridge`` a webhook URL or empty."""
+    """What a client needs to know. ``urls`` are base URLs by vendor host name, ``bridge`` a webhook URL or empty,
+    ``user_key`` a REST key that acts as a person and needs no From, or empty."""
 
     urls: Mapping[str, str]
     token: str
     aid: str
     api_key: str
+    user_key: str
     routing_key: str
     person: str
     test: str
@@ -194,7 +196,7 @@ class Served:
         sites = {host: served[host] for host in HOSTS}
         for host, site in sites.items():
             world.serve(host, site)
-        key, routing_key, person = self._open_accounts()
+        key, user_key, routing_key, person = self._open_accounts()
         ca, certificate = self._certificates(tuple(sites))
         world.network = Fence(lambda: live.network(ca), settings.allowed)
         runner = Runner(world, settings.mode, settings.rate)
@@ -226,6 +228,7 @@ class Served:
             token=commands.DEFAULT_TOKEN,
             aid=commands.DEFAULT_AID,
             api_key=key,
+            user_key=user_key,
             routing_key=routing_key,
             person=person,
             test="" if test is None else test.name,
@@ -238,8 +241,9 @@ class Served:
             rate=settings.rate,
         )
 
-    def _open_accounts(self) -> tuple[str, str, str]:
-        """Open both accounts; return an API key, an integration key and somebody's address, as far as there are any."""
+    def _open_accounts(self) -> tuple[str, str, str, str]:
+        """Open both accounts; return an API key, a user's own one, an integration key and somebody's address, as far
+        as there are any."""
         self._do(commands.open_account)
         given = self.settings.account
         account = accounts.seeded(self.settings.seed, now=self.world.now) if given is None else dict(given)
@@ -249,13 +253,14 @@ class Served:
         keys = account.get("api_keys") or [{"key": accounts.API_KEY}]
         self._do(pagerduty_account.load, account | {"api_keys": keys})
         key = str(keys[0]["key"])
+        user_key = next((str(each["key"]) for each in keys if each.get("user")), "")
         view = self.world.view
         found = [str(row.body.get("integration_key") or "") for row in view.all(DOCUMENTS["integrations"])]
         routing_key = next((each for each in found if each), "")
         if not routing_key and (self.settings.sample or self.settings.bridge):
             raise Unusable("no service of the account has an integration with a key; give one or use --no-sample")
         people = [str(row.body.get("email") or "") for row in view.all(DOCUMENTS["users"])]
-        return key, routing_key, next((each for each in people if each), "")
+        return key, user_key, routing_key, next((each for each in people if each), "")
 
     def _certificates(self, hosts: tuple[str, ...]) -> tuple[Path, Path] | tuple[None, None]:
         if not self.settings.tls:

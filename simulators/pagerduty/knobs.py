@@ -57,6 +57,9 @@ class Knobs:
     reopen_unacknowledges: bool = False
     #: Incidents are created by hand on a service that is disabled or in maintenance; without it that is refused.
     incident_on_disabled: bool = False
+    #: An account's key needs a From to create users and maintenance windows, as documented; without it, as Terraform
+    #: has it, these are created in nobody's name.
+    setup_needs_from: bool = True
     #: A page larger than the largest is cut to that; without it that is refused.
     limit_clamped: bool = True
     #: Acknowledge events are dropped during a maintenance window, as resolve events are.

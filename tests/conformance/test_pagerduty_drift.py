@@ -421,3 +421,26 @@ def test_a_layer_starts_where_the_providers_clock_says() -> None:
     assert made.status_code == 201, made.text
     shown = made.json()[wrapper]["schedule_layers"][0]["rotation_virtual_start"]
     assert instants.parse(shown) == instants.parse("2026-03-02T19:00:00Z")
+
+
+def test_an_integration_of_a_vendor_gets_the_vendors_type() -> None:
+    """The provider sends ``service_integration`` beside the vendor it means; alone that says too little."""
+    api = Api()
+    path = f"/services/{accounts.SERVICE}/integrations"
+    bare = {"name": "Datadog", "type": "service_integration", "service": {"id": accounts.SERVICE, "type": "service"}}
+    made = api.ask("POST", path, {"integration": {**bare, "vendor": {"id": "PAM4FGS", "type": "vendor"}}})
+    assert made.status_code == 201, made.text
+    shown = made.json()["integration"]
+    assert (shown["type"], shown["vendor"]["id"]) == ("events_api_v2_inbound_integration", "PAM4FGS")
+    renamed = api.ask("PUT", f"{path}/{shown['id']}", {"integration": {**bare, "name": "Eyes"}}).json()["integration"]
+    assert (renamed["name"], renamed["type"]) == ("Eyes", shown["type"])
+    assert api.ask("POST", path, {"integration": bare}).status_code == 400
+
+
+@pytest.mark.parametrize("window", [0, 300, 86_400])
+def test_content_based_grouping_takes_its_time_windows(window: int) -> None:
+    """The provider sends no time window as 0."""
+    api = Api()
+    grouping = {"type": "content_based", "config": {"aggregate": "all", "fields": ["source"], "time_window": window}}
+    made = api.ask("POST", "/services", {"service": {**SERVICE, "alert_grouping_parameters": grouping}})
+    assert made.json()["service"]["alert_grouping_parameters"] == grouping

@@ -82,6 +82,20 @@ def test_incident_on_disabled(incident_on_disabled: bool) -> None:
     assert (answer.status_code, len(duty.incidents)) == ((201, 1) if incident_on_disabled else (400, 0))
 
 
+@pytest.mark.parametrize("setup_needs_from", [False, True])
+def test_setup_needs_from(setup_needs_from: bool) -> None:
+    """With an account's key users and maintenance windows, and nothing else, can be let through without a From."""
+    duty = Duty(setup_needs_from=setup_needs_from)
+    service = {"id": INCIDENT["service"]["id"], "type": "service_reference"}
+    window = {"start_time": "2027-01-01T10:00:00Z", "end_time": "2027-01-01T11:00:00Z", "services": [service]}
+    statuses = [
+        duty.rest("POST", "/users", {"user": {"name": "Dave", "email": "dave@example.com"}}).status_code,
+        duty.rest("POST", "/maintenance_windows", {"maintenance_window": window}).status_code,
+        duty.rest("POST", "/incidents", {"incident": INCIDENT}).status_code,
+    ]
+    assert statuses == ([400, 400, 400] if setup_needs_from else [201, 201, 400])
+
+
 def test_an_alert_that_is_held_back_is_triggered_and_nowhere_to_be_seen() -> None:
     """Until its pause is over."""
     duty = Duty(two_levels(auto_pause_notifications_parameters={"enabled": True, "timeout": 120}))

@@ -31,6 +31,8 @@ INTEGRATION_TYPES = (
     "cloudkick_inbound_integration", "keynote_inbound_integration", "nagios_inbound_integration",
     "pingdom_inbound_integration", "sql_monitor_inbound_integration", "inbound_integration",
 )  # fmt: skip
+#: What says no more than that it is one: Terraform's provider sends it beside a vendor, whose type it then gets.
+ANY_INTEGRATION = "service_integration"
 
 REFERENCE = (Field("id", required=True), Field("type"))
 #: What every resource shows and no request can set.
@@ -319,7 +321,8 @@ INTEGRATION = Resource(
     (
         *_COMMON,
         *_shown("created_at", "service"),
-        Field("type", choices=(*INTEGRATION_TYPES, *(f"{name}_reference" for name in INTEGRATION_TYPES))),
+        Field("type", choices=(*INTEGRATION_TYPES, *(f"{name}_reference" for name in INTEGRATION_TYPES),
+                               ANY_INTEGRATION)),
         Field("name", max_length=255),
         _reference("vendor"),
         Field("integration_key", max_length=32),

@@ -15,6 +15,7 @@ from simulators.pagerduty.api.crud import Behaviour
 from simulators.pagerduty.api.errors import Code, invalid, label, not_found, refuse
 from simulators.pagerduty.api.lens import Lens
 from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, targets
+from simulators.pagerduty.api.resources import ANY_INTEGRATION
 from simulators.pagerduty.api.shapes import service_status
 from simulators.pagerduty.model import DOCUMENTS, INCIDENTS, KEY, RESOURCE_ID, Agent, Status
 from simulators.pagerduty.oncall import target_kind
@@ -152,7 +153,7 @@ def _check_grouping(parameters: Mapping[str, Any] | None) -> None:
     if kind == "content_based":
         if config.get("aggregate") not in ("all", "any") or not config.get("fields"):
             raise invalid("Config is invalid")
-        if config.get("time_window") not in (None, 86_400, *range(300, 3601)):
+        if config.get("time_window") not in (None, 0, 86_400, *range(300, 3601)):
             raise invalid("Time window is invalid")
 
 
@@ -189,7 +190,9 @@ def _prepare_integration(call: Call, body: dict[str, Any], old: Document | None)
         row = call.state.need(DOCUMENTS["vendors"], vendor["id"])
         body["type"] = row.body.get("generic_service_type") or "events_api_v2_inbound_integration"
         body["name"] = body.get("name") or row.body.get("name")
-    if not body.get("type"):
+    if old is not None and body.get("type") == ANY_INTEGRATION:
+        body["type"] = old.body["type"]
+    if body.get("type") in {None, "", ANY_INTEGRATION}:
         raise invalid("Type cannot be empty.")
     body["type"] = str(body["type"]).removesuffix("_reference")
     body["name"] = body.get("name") or "Events API v2"
