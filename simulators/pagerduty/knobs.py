@@ -60,6 +60,8 @@ class Knobs:
     #: An account's key needs a From to create users and maintenance windows, as documented; without it, as Terraform
     #: has it, these are created in nobody's name.
     setup_needs_from: bool = True
+    #: A schedule answers with its layers the other way round than they were sent: the last, which prevails, first.
+    layers_reversed: bool = False
     #: A page larger than the largest is cut to that; without it that is refused.
     limit_clamped: bool = True
     #: Acknowledge events are dropped during a maintenance window, as resolve events are.

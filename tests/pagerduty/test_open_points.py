@@ -147,6 +147,22 @@ def test_limit_clamped(limit_clamped: bool) -> None:
     assert duty.rest("GET", "/users?limit=100").status_code == 200
 
 
+@pytest.mark.parametrize("layers_reversed", [False, True])
+def test_layers_reversed(layers_reversed: bool) -> None:
+    """The order of the layers in an answer; the last that was sent prevails either way."""
+    duty = Duty(layers_reversed=layers_reversed)
+    sent = schedule()
+    base = sent["schedule_layers"][0]
+    above = {**base, "name": "Above", "users": [{"user": user(BOB)}]}
+    body = {**sent, "schedule_layers": [{**base, "name": "Base"}, above]}
+    made = make(duty, "/schedules", "schedule", body)
+    names = [layer["name"] for layer in made["schedule_layers"]]
+    assert names == (["Above", "Base"] if layers_reversed else ["Base", "Above"])
+    window = "since=2026-04-01T00:00:00Z&until=2026-04-02T00:00:00Z"
+    final = duty.rest("GET", f"/schedules/{made['id']}?{window}").json()["schedule"]["final_schedule"]
+    assert {entry["user"]["id"] for entry in final["rendered_schedule_entries"]} == {BOB.id}
+
+
 def test_a_page_too_deep_is_invalid_input() -> None:
     """Beyond 10,000."""
     duty = Duty()

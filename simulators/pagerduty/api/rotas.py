@@ -21,7 +21,7 @@ from simulators.pagerduty.api.operations import Listing, Operation
 from simulators.pagerduty.api.people import STAKEHOLDERS, in_teams, open_incidents, targets
 from simulators.pagerduty.api.resources import SCHEDULE
 from simulators.pagerduty.api.setup import read_instant
-from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID
+from simulators.pagerduty.model import DOCUMENTS, RESOURCE_ID, Knobs
 from simulators.pagerduty.oncall import BEYOND, whole
 from simulators.pagerduty.schedules import Schedule, Segment
 
@@ -217,7 +217,7 @@ def _layers(look: Lens, document: Document) -> list[dict[str, Any]]:
                 "rendered_coverage_percentage": rendered["rendered_coverage_percentage"],
             }
         )
-    return shown
+    return shown[::-1] if look.state.knobs(Knobs).layers_reversed else shown
 
 
 def _overrides_part(look: Lens, document: Document) -> dict[str, Any]:
