@@ -131,7 +131,7 @@ def test_a_custom_webhook_opens_and_resolves_its_incident(stage: Stage, name: st
 
 def tell_by_template(stage: Stage, template: str, kind: str) -> None:
     """Let an alert of an hour be told to the bridge by a custom webhook with a template."""
-    operation = {"name": "bridge", "category": "alerts", "status": "pending", "payload": template}
+    operation = {"name": "bridge", "category": "alerts", "enabled": True, "payload": template}
     made = stage.do(documents.create, "operation", commands.DEFAULT_AID, operation).id
     target = {"type": "generic", "name": "bridge", "target": stage.webhook_url, "operations": [made]}
     stage.do(documents.create, "connector", commands.DEFAULT_AID, target)

@@ -32,6 +32,7 @@ MEANT: Mapping[str, tuple[Any, Any]] = {
     "requestMethod": ("post", "post"),
     "chromePolicies": ('{"a":1}', "{}"),
     "dnsOverride": ("192.0.2.1", "192.0.2.2"),
+    "domain": ("shop.example A", "shop.example AAAA"),
     "url": ("https://shop.example/a", "https://shop.example/b"),
     "testName": ("first", "second"),
     "customHeaders": ({"root": {"A": "b"}}, {"all": {"C": "d"}}),
@@ -184,7 +185,7 @@ RULE = {
         {"roundsViolatingMode": "auto", "sensitivityLevel": "low"},
         {"alertType": "end-to-end-agent", "direction": "bidirectional", "expression": "((bothWaysLoss >= 5%))"},
         {"alertType": "bgp", "expression": "((reachability < 100%))", "includeCoveredPrefixes": True},
-        {"notifications": {}},
+        {"notifications": {"email": {"recipients": []}}},
     ],
 )
 def test_a_rule_is_read_as_it_was_set(settings: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ def test_a_rule_goes_through_its_whole_life(desk: Desk) -> None:
     assert "notifications" not in listed[rule.rule_id].to_dict()
     assert sum(entry.is_default for entry in listed.values()) == 13
     replaced = api.update_alert_rule(rule.rule_id, alert_models.RuleDetailUpdate.from_dict(DOWN | {"ruleName": "out"}))
-    assert (replaced.rule_name, replaced.test_ids, replaced.notifications.email) == ("out", [], None)
+    assert (replaced.rule_name, replaced.test_ids, replaced.notifications.email.recipients) == ("out", [], [])
     api.delete_alert_rule(rule.rule_id)
     with pytest.raises(NotFoundException):
         api.get_alert_rule(rule.rule_id)

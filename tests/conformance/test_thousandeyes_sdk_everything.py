@@ -235,7 +235,7 @@ def test_administration_lives_through_the_client(desk: Desk) -> None:
     assert groups.update_account_group(group.aid, request).account_group_name == "Zweite"
     roles = administrative.RolesApi(desk.client)
     role = roles.create_role(administrative_models.RoleRequestBody(name="Watcher", permissions=["1", "3"]))
-    assert [entry.permission for entry in role.permissions] == ["view-tests", "view-alert-rules"]
+    assert [entry.permission for entry in role.permissions] == ["TESTS_READ", "ALERT_RULES_READ"]
     body = administrative_models.RoleRequestBody(name="Looker", permissions=["1"])
     assert roles.update_role(role.role_id, body).name == "Looker"
     users = administrative.UsersApi(desk.client)

@@ -137,7 +137,7 @@ class AlertingMachine(RuleBasedStateMachine):
         hook = self.do(commands.add_integration, "webhook", name="ops", target=f"https://{HOST}/te").id
         pagerduty = {"name": "pd", "target": f"https://{HOST}/v2/enqueue", "token": "0" * 32}
         events = self.do(commands.add_integration, "pager-duty", **pagerduty).id
-        body = {"name": "custom", "category": "alerts", "status": "pending", "payload": '{"type": "{{type.id}}"}'}
+        body = {"name": "custom", "category": "alerts", "enabled": True, "payload": '{"type": "{{type.id}}"}'}
         custom = self.do(documents.create, "operation", AID, body).id
         connector = {"type": "generic", "name": "c", "target": f"https://{HOST}/custom", "operations": [custom]}
         self.do(documents.create, "connector", AID, connector)

@@ -89,7 +89,7 @@ def test_pagerduty_and_custom_webhooks_are_told_of_agents_too(here: Branch) -> N
     key = here.do(commands.add_integration, "pager-duty", name="svc", target=HOOK, auth="token", token="k" * 32)
     connector = {"type": "generic", "name": "c", "target": HOOK}
     template = '{"who": "{{#each alert.details}}{{source.name}}{{/each}}", "test": {{#if alert.test}}1{{else}}0{{/if}}}'
-    operation = {"name": "o", "category": "alerts", "status": "connected", "payload": template}
+    operation = {"name": "o", "category": "alerts", "status": "connected", "enabled": True, "payload": template}
     hook = here.ask("POST", "/operations/webhooks", operation, status=201)["id"]
     through = here.ask("POST", "/connectors/generic", connector, status=201)["id"]
     here.ask("PUT", f"/connectors/generic/{through}/operations", [hook])

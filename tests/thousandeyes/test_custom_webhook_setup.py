@@ -14,6 +14,7 @@ TARGET = "https://hooks.example.com"
 OPERATION = {
     "name": "ops",
     "category": "alerts",
+    "enabled": True,
     "status": "pending",
     "path": "/te",
     "payload": '{"alert": "{{alert.id}}", "type": {{type.id}}, "rule": "{{alert.rule.name}}"}',
@@ -138,7 +139,7 @@ def test_a_deleted_webhook_is_gone_from_rules_and_their_alerts_go_on() -> None:
     hooks.here.fails("09:10", "09:20")
     hooks.here.world.run_until("09:15")
     hooks.here.ask("DELETE", f"/operations/webhooks/{hooks.operation}", status=204)
-    assert hooks.here.ask("GET", f"/alerts/rules/{rule}")["notifications"]["customWebhook"] == []
+    assert hooks.here.ask("GET", f"/alerts/rules/{rule}")["notifications"] == {"email": {"recipients": []}}
     assert len(hooks.here.ask("GET", "/alerts")["alerts"]) == 1
     hooks.here.world.advance("1h")
     assert (len(hooks.got), hooks.lost()) == (1, ["no such integration"])

@@ -30,7 +30,8 @@ class Custom:
         self.got: list[tuple[str, dict[str, str], str]] = []
         self.status = "200 OK"
         self.here.world.serve("hooks.example.com", Site("hooks", self))
-        operation = {"name": "ops", "category": "alerts", "status": "pending", "payload": PLAIN, "path": "/te", **body}
+        operation = {"name": "ops", "category": "alerts", "enabled": True, "payload": PLAIN, "path": "/te"}
+        operation |= {"status": "pending", **body}
         self.operation = self.here.do(documents.create, "operation", AID, operation).id
         target = {"type": "generic", "name": "receiver", "target": "https://hooks.example.com"}
         settings = {**target, "operations": [self.operation], **(connector or {})}

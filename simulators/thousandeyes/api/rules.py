@@ -87,11 +87,16 @@ def _tests(view: View, rule: AlertRule) -> list[Test]:
 
 
 def _notifications(view: View, rule: AlertRule) -> Shown:
-    """Return a rule's notifications, each webhook with its present name and target."""
-    shown: Shown = thaw(rule.notifications)
-    for group in ("webhook", "customWebhook"):
-        for item in shown.get(group) or ():
-            item |= _integration(view, item["integrationId"])
+    """Return a rule's notifications, each webhook with its present name and target.
+
+    E-mail is always among them, if with nobody to tell; what else names nothing is left out (Terraform provider).
+    """
+    kept: Shown = thaw(rule.notifications)
+    shown: Shown = {"email": {"recipients": []} | kept.pop("email", {})}
+    for group, items in kept.items():
+        echoed = group in ("webhook", "customWebhook")
+        if items:
+            shown[group] = [item | _integration(view, item["integrationId"]) if echoed else item for item in items]
     return shown
 
 

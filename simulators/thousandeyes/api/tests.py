@@ -8,6 +8,7 @@ looks at a layer the test does not measure is refused.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -49,6 +50,8 @@ from simulators.thousandeyes.model import (
 )
 
 VIEW, EDIT = "1", "2"
+#: The type of record a DNS test asks for, at the end of its domain.
+_RECORD = re.compile(r" [A-Z]+$")
 CONFLICT = 409
 #: Names of the API -> fields of a row; everything else of a body is kept as it was sent.
 _ROW = {"testName": "name", "interval": "interval", "enabled": "enabled", "alertsEnabled": "alerts_enabled"}
@@ -77,11 +80,19 @@ def _merged(view: View, body: Shown, test: Test | None) -> Shown:
     """Return a test's settings after a write: what was kept of the old ones, then what was sent."""
     kept = thaw(test.body) if test is not None and view.knobs(Knobs).test_updates_merge else {}
     before = {} if test is None else {"interval": test.interval}
-    return _tidy(before | kept | body)
+    record = "" if test is None else test.body.get("domain", "")
+    return _tidy(before | kept | body, record)
 
 
-def _tidy(settings: Shown) -> Shown:
-    """Take a port that was written into the server apart, the way the server is shown; settle what settings entail."""
+def _tidy(settings: Shown, record: str = "") -> Shown:
+    """Take a port that was written into the server apart, the way the server is shown; settle what settings entail.
+
+    A domain without a type of record keeps the type of ``record``, the domain there was, or asks for ANY.
+    """
+    domain = settings.get("domain")
+    if domain is not None and not _RECORD.search(domain):
+        found = _RECORD.search(record)
+        settings = settings | {"domain": domain + (found[0] if found else " ANY")}
     if settings.get("continuousMode"):
         settings = settings | {"fixedPacketRate": 1, "bandwidthMeasurements": False}
         if settings.get("protocol", "tcp") == "tcp":

@@ -54,10 +54,10 @@ def instant_test(view: View, caller: Caller, test: Test, expand: Expand) -> Show
 
 
 def _settings(test: Test, known: Mapping[str, Any]) -> Shown:
-    """Return the settings of a test's own type: defaults filled in, secrets masked or left out."""
+    """Return the settings of a test's own type: defaults filled in, secrets masked or left out, no empty objects."""
     body = readable((INSTANT_TYPES if test.is_instant else TEST_TYPES)[test.type], thaw(test.body))
-    unused = LEFT_ASIDE if test.is_instant else ()
-    shown = {name: value for name, value in body.items() if name not in known and name not in unused}
+    apart = {*known, *(LEFT_ASIDE if test.is_instant else ())}
+    shown = {name: value for name, value in body.items() if name not in apart and value != {}}
     if "interval" not in known:
         shown.pop("interval", None)
     if "headers" in shown and test.type != "api":
