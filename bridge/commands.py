@@ -57,9 +57,10 @@ def check(config_path: Path, offline: bool, test: str | None) -> None:
     from bridge import checks, live
 
     found = list(checks.configuration(config)) + list(checks.storage(config))
-    if not offline:
-        present = live.now()
-        with live.client(config, live.carrier(config)) as client:
+    present = live.now()
+    # The client is made even when nobody is asked: its certificates are part of the configuration.
+    with live.client(config, live.carrier(config)) as client:
+        if not offline:
             found += checks.events(config, client, present, test)
             found += checks.clock(config, client, present)
             found += checks.incidents(config, client)

@@ -301,8 +301,9 @@ class Bridge:
         alert = None
         if message.kind in (Kind.TRIGGER, Kind.CLEAR):
             alert = self.store.alert(translate.dedup_key(message.source, message.alert_id))
-        if message.event_id is not None and self.store.seen(message.source, message.kind, message.event_id, row):
-            return Decision(Outcome.DUPLICATE, alert)
+            # The alert decides what is a repeat. An event id that two alerts share must not cost the second its page.
+        elif message.event_id is not None and self.store.seen(message.source, message.kind, message.event_id, row):
+            return Decision(Outcome.DUPLICATE)
         return decide(alert, message, routing.choose(self.config.routes, message), now, self.config)
 
     # -- delivering ------------------------------------------------------------------------------------------------

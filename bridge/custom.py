@@ -30,6 +30,8 @@ TEMPLATE = """\
 "expression":"{{formatExpression alert.rule.expression}}"}
 """  # noqa: E501 - one value per line keeps it readable where it is pasted
 CLEAR, TRIGGER = "1", "2"
+#: How the events of classic webhooks are called, whatever they are about.
+CLASSIC_EVENTS = ("TRIGGER", "CLEAR", "WEBHOOK_TEST")
 ALERT_PAGE = "https://app.thousandeyes.com/alerts/list/"
 _EVENTS = {CLEAR: "ALERT_NOTIFICATION_CLEAR", TRIGGER: "ALERT_NOTIFICATION_TRIGGER"}
 _HEAD = re.compile(
@@ -75,8 +77,13 @@ def salvage(raw: bytes) -> dict[str, Any] | None:
 
 
 def fits(document: Mapping[str, Any]) -> bool:
-    """Say whether this looks like a rendered template: an alert's id, and a type that is 1 or 2."""
-    if "eventType" in document:
+    """Say whether this looks like a rendered template: an alert's id, and a type that is 1 or 2.
+
+    A template may name an event of its own, as the one for Splunk does; one of ThousandEyes' own names is a classic
+    webhook.
+    """
+    event = document.get("eventType")
+    if isinstance(event, str) and event.strip().endswith(CLASSIC_EVENTS):
         return False
     flat = flattened(document)
     return _plain(flat, "alertId") != "" and _plain(flat, "type") in _EVENTS

@@ -188,3 +188,12 @@ def test_the_command_prints_findings_and_exits_by_them(tmp_path: Path, monkeypat
     ran = run("check", "--config", document)
     assert (ran.code, ran.out.splitlines()[-1]) == (1, "1 problems")
     assert run("check", "--offline", "--config", document).code == 0
+
+
+def test_certificates_that_cannot_be_used_are_found_offline(tmp_path: Path) -> None:
+    """What keeps the bridge from starting keeps the check from passing, even when nobody is asked."""
+    document = write_config(tmp_path, "https://events.pagerduty.com/v2/enqueue")
+    document.write_text(document.read_text().replace("[pagerduty]", '[pagerduty]\nca_file = "none.pem"'))
+    ran = run("check", "--offline", "--config", str(document))
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "pagerduty.ca_file" in ran.err

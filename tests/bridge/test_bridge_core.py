@@ -47,6 +47,25 @@ def test_repeats_are_sent_once() -> None:
     assert len(rig.pagerduty.events) == 1
 
 
+def test_an_event_id_used_twice_costs_no_page() -> None:
+    """Whose templates give two alerts, or a trigger and its clear, one event id is paged for both all the same."""
+    rig = Rig()
+    for kind, alert_id in (("TRIGGER", "a1"), ("TRIGGER", "a2"), ("CLEAR", "a1"), ("CLEAR", "a2")):
+        rig.post(payload(kind, alert_id, event_id="e1"))
+        rig.bridge.run_due(NOW)
+    both = ["thousandeyes:a1", "thousandeyes:a2"]
+    assert rig.pagerduty.actions == [(action, key) for action in ("trigger", "resolve") for key in both]
+
+
+def test_a_repeated_test_event_is_a_repeat() -> None:
+    """Where there is no alert the event id tells a repeat."""
+    rig = Rig()
+    for _ in range(2):
+        rig.post(b'{"eventType": "WEBHOOK_TEST", "eventId": "1770000000000"}')
+        rig.bridge.run_due(NOW)
+    assert rig.store.rows("SELECT outcome FROM inbox ORDER BY id") == [("test",), ("duplicate",)]
+
+
 @pytest.mark.parametrize(("coalesce", "sent"), [(False, 2), (True, 0)])
 def test_an_untried_trigger_may_be_coalesced_with_its_clear(coalesce: bool, sent: int) -> None:
     """What is over before it was tried is sent in order by default, or not at all when so configured."""

@@ -116,6 +116,7 @@ SHAPES: dict[str, tuple[Kind, str, str, str]] = {
         "error",
         "ThousandEyes alert: shop front",
     ),
+    "custom-splunk-flat.json": (Kind.TRIGGER, "e9c3bf02-a48c-4aa8-9e5f-898800d6f56b", "error", "web down: shop front"),
     "custom-nested.json": (
         Kind.TRIGGER,
         "8a000000-4444-4a2b-8c3d-4e5f60718297",
