@@ -42,7 +42,7 @@ def create_group(draft: Draft, *, like: AccountGroup, name: str, agents: Sequenc
 
 
 def update_group(draft: Draft, group: AccountGroup, *, name: str, agents: Sequence[str] | None) -> AccountGroup:
-    """Rename an account group and say which enterprise agents it has (``None`` = as before)."""
+    """Rename an account group and say which agents it has (``None`` = as before)."""
     changed = replace(group, name=name)
     draft.put(ACCOUNT_GROUPS, changed)
     if agents is not None:
@@ -64,8 +64,9 @@ def delete_group(draft: Draft, group: AccountGroup) -> None:
 
 
 def _lend(draft: Draft, aid: str, agents: Sequence[str]) -> None:
+    """Make ``agents`` those of an account group; cloud agents can be used by every group all the same."""
     for agent in list(draft.all(AGENTS)):
-        if agent.kind != "cloud" and (aid in agent.aids) is not (agent.id in agents):
+        if (aid in agent.aids) is not (agent.id in agents):
             others = tuple(other for other in agent.aids if other != aid)
             draft.put(AGENTS, replace(agent, aids=(*others, aid) if agent.id in agents else others))
 

@@ -63,6 +63,8 @@ class Knobs:
     defaults_on_update: bool = True
     #: An update of a test keeps what it does not mention, instead of setting it back to its default.
     test_updates_merge: bool = True
+    #: The values of a test's request headers come back as asterisks, as a connector's do.
+    test_headers_masked: bool = False
     #: Cleared alerts listed when no time range is given: "day" (the last 24 hours), "all" or "none".
     clear_without_range: str = "day"
     #: A time range without a state lists cleared and active alerts, instead of those that started in it.

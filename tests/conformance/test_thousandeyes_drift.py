@@ -22,7 +22,7 @@ from simulators.thousandeyes.component import ThousandEyes
 MEANT: Mapping[str, tuple[Any, Any]] = {
     "agents": ([{"agentId": "3"}, {"agentId": "4"}], [{"agentId": "4"}, {"agentId": "5"}]),
     "alertRules": ([], []),
-    "sharedWithAccounts": (["1001"], []),
+    "sharedWithAccounts": (["1001"], ["1001"]),  # its own account group, which is always among them
     "monitors": (["69"], []),
     "interval": (1800, 3600),
     "subinterval": (1800, 900),
@@ -41,8 +41,8 @@ MEANT: Mapping[str, tuple[Any, Any]] = {
 }
 #: Objects of their own that must exist before a test can name them.
 MADE_BEFORE = ("labels", "tags", "credentials")
-#: Answers show these otherwise than they are sent: masked, or with the port.
-SHOWN_OTHERWISE = ("headers", "customHeaders", "oAuth", "server")
+#: Answers show these otherwise than they are sent: without the password, or with the port.
+SHOWN_OTHERWISE = ("oAuth", "server")
 
 
 def value_of(entry: Field, which: int) -> Any:

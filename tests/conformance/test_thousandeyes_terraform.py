@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from test_thousandeyes_drift import Provider
 
+from simulators.thousandeyes import commands
 from simulators.thousandeyes.api.testtypes import EXPANSIONS
 
 EVERYTHING = "?expand=" + ",".join(EXPANSIONS)
@@ -34,7 +35,7 @@ def make(provider: Provider, path: str, body: dict[str, Any]) -> str:
     """Create a thing and return where it is read."""
     answer = provider("POST", path, body)
     assert answer.status_code == 201, answer.text
-    return f"{path}/{next(answer.json()[key] for key in ('testId', 'ruleId', 'id') if key in answer.json())}"
+    return f"{path}/{next(answer.json()[key] for key in ('testId', 'ruleId', 'aid', 'id') if key in answer.json())}"
 
 
 @pytest.mark.parametrize("kind", BARE)
@@ -91,3 +92,83 @@ def test_what_data_sources_look_for_by_name_is_there(provider: Provider) -> None
     permissions = {row["permission"] for row in provider.read("/permissions")["permissions"]}
     assert {"REPORTS_READ", "EMAILS_UPDATE", "REPORT_SNAPSHOTS_READ"} <= permissions
     assert all(name == name.upper() for name in permissions)
+
+
+HEADED: dict[str, Any] = {
+    "testName": "t", "interval": 120, "agents": AGENTS, "url": "https://shop.example", "headers": ["X-Team: web"],
+    "customHeaders": {"all": {"X-All": "a"}, "domains": {"cdn.example": {"X-Cdn": "b"}}},
+    "oAuth": {"testUrl": "https://id.example", "headers": "Authorization: Basic abc", "authType": "none"},
+}  # fmt: skip
+
+
+def test_request_headers_of_a_test_are_shown(provider: Provider) -> None:
+    """What headers say is read as it was set, or plans were never stable; a knob masks it as a connector's."""
+    path = make(provider, "/tests/http-server", HEADED)
+    shown = provider.read(path)
+    assert {name: shown[name] for name in ("headers", "customHeaders")} == {
+        name: HEADED[name] for name in ("headers", "customHeaders")
+    }
+    assert shown["oAuth"]["headers"] == "Authorization: Basic abc"
+    provider.world.transact(lambda draft: commands.set_knobs(draft, test_headers_masked=True))
+    masked = provider.read(path)
+    assert (masked["headers"], masked["oAuth"]["headers"]) == (["X-Team: *****"], "Authorization: *****")
+    assert masked["customHeaders"] == {"all": {"X-All": "*****"}, "domains": {"cdn.example": {"X-Cdn": "*****"}}}
+
+
+def test_the_account_group_of_a_test_is_among_those_that_have_it(provider: Provider) -> None:
+    """Alone when the test is not shared, and first when it is; the provider takes it out before it compares."""
+    other = make(provider, "/account-groups", {"accountGroupName": "Second"}).rpartition("/")[2]
+    bare = {"testName": "t", "interval": 120, "agents": AGENTS, "url": "https://shop.example"}
+    path = make(provider, "/tests/http-server", bare)
+    own = {"aid": "1001", "name": "Rehearsal"}
+    assert provider.read(path + EVERYTHING)["sharedWithAccounts"] == [own]
+    shared = provider("PUT", path + EVERYTHING, bare | {"sharedWithAccounts": [other]}).json()
+    assert shared["sharedWithAccounts"] == [own, {"aid": other, "name": "Second"}]
+
+
+def test_a_step_that_logs_in_has_a_token_of_an_earlier_step(provider: Provider) -> None:
+    """The token's step counts, too; what was made so is not made twice when it is sent back."""
+    login = {"url": "https://shop.example", "authType": "oauth2", "clientId": "c", "clientSecret": "s",
+             "headers": [{"key": "Accept", "value": "*/*"}]}  # fmt: skip
+    plain = {"name": "look", "url": "https://shop.example", "authType": "none"}
+    body: dict[str, Any] = {"testName": "t", "interval": 120, "agents": AGENTS, "url": "https://shop.example"}
+    body["requests"] = [plain, login | {"name": "one"}, login | {"name": "two"}]
+    path = make(provider, "/tests/api", body)
+    for _ in range(2):
+        first, second, third = provider.read(path)["requests"]
+        assert ("headers" in first, "variables" in first) == (False, False)
+        assert second["variables"] == [{"name": "OAuth2_Token_Step_2", "value": ""}]
+        assert third["headers"] == [
+            {"key": "Accept", "value": "*/*"},
+            {"key": "Authorization", "value": "{{OAuth2_Token_Step_4}}"},
+        ]
+        assert provider("PUT", path, body | {"requests": [first, second, third]}).status_code == 200
+
+
+def test_network_measurements_bring_back_those_of_routes(provider: Provider) -> None:
+    """An update that says the one and not the other turns both on; one that is silent about both changes neither."""
+    bare = {"testName": "t", "interval": 120, "agents": AGENTS, "url": "https://shop.example"}
+    path = make(provider, "/tests/http-server", bare | {"bgpMeasurements": False})
+    seen = []
+    for more in ({}, {"networkMeasurements": True, "bgpMeasurements": False}, {"networkMeasurements": True}):
+        seen.append(provider("PUT", path, bare | more).json()["bgpMeasurements"])
+    assert seen == [False, False, True]
+
+
+@pytest.mark.parametrize("alert_type", ["transactions", "web-transaction"])
+def test_a_type_of_alert_that_has_gone_is_refused(provider: Provider, alert_type: str) -> None:
+    """The vendor's backend fails over these; here the field is named."""
+    rule = {"ruleName": "r", "alertType": alert_type, "expression": '((probDetail != ""))', "roundsViolatingOutOf": 1}
+    answer = provider("POST", "/alerts/rules", rule)
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["alertType"])
+
+
+def test_an_account_group_may_name_cloud_agents(provider: Provider) -> None:
+    """They are read as they were set; any other group goes on using them."""
+    path = make(provider, "/account-groups", {"accountGroupName": "Second", "agents": ["11", "8"]})
+    shown = provider.read(path + "?expand=user,agent")
+    assert sorted(agent["agentId"] for agent in shown["agents"]) == ["11", "8"]
+    assert provider("PUT", path, {"accountGroupName": "Third", "agents": ["11"]}).status_code == 200
+    assert [agent["agentId"] for agent in provider.read(path + "?expand=agent")["agents"]] == ["11"]
+    bare = {"testName": "t", "interval": 120, "agents": AGENTS, "url": "https://shop.example"}
+    assert provider("POST", "/tests/http-server", bare).status_code == 201

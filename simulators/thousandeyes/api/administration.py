@@ -70,9 +70,9 @@ def _member(view: View, user: User, aid: str) -> Shown:
 
 def _group_problems(view: View, caller: Caller, body: Shown, group: AccountGroup | None) -> list[FieldError]:
     found = [
-        FieldError(f"agents[{place}]", f"there is no enterprise agent {name}")
+        FieldError(f"agents[{place}]", f"there is no agent {name}")
         for place, name in enumerate(body.get("agents", ()))
-        if (agent := view.get(AGENTS, name)) is None or agent.kind == "cloud"
+        if view.get(AGENTS, name) is None
     ]
     if any(
         other.name == body["accountGroupName"] and (group is None or other.id != group.id)

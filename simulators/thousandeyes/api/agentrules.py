@@ -41,7 +41,8 @@ def _rule_detail(view: View, caller: Caller, rule: Document, expand: Expand) -> 
     notifications = thaw(rule.body["notifications"])
     for group in ("thirdParty", "webhook"):
         notifications[group] = [item | _integration(view, item["integrationId"]) for item in notifications[group]]
-    covered = [shapes.simple_agent(agent) for agent in view.all(AGENTS) if caller.aid in agent.aids]
+    agents = [agent for agent in view.all(AGENTS) if agent.kind != "cloud" and caller.aid in agent.aids]
+    covered = [shapes.simple_agent(agent) for agent in agents]
     shown = brief_rule(view, caller, rule, expand) | {"notifications": notifications, "agents": covered}
     return hal(shown, f"{AGENT_NOTIFICATION_RULE.path}/{rule.id}")
 

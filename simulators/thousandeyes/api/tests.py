@@ -81,6 +81,8 @@ def _merged(view: View, body: Shown, test: Test | None) -> Shown:
     kept = thaw(test.body) if test is not None and view.knobs(Knobs).test_updates_merge else {}
     before = {} if test is None else {"interval": test.interval}
     record = "" if test is None else test.body.get("domain", "")
+    if body.get("networkMeasurements"):
+        kept.pop("bgpMeasurements", None)  # turns them on again (Terraform provider), unless the body says otherwise
     return _tidy(before | kept | body, record)
 
 

@@ -1,12 +1,12 @@
 """How a test is shown: its type's own settings, defaults filled in, secrets masked, and the parts asked for.
 
 Some targets are shown otherwise than they are sent: a server with its port, DNS servers with ids, SIP credentials laid
-open without the password.
+open without the password, steps of an API test with the tokens they fetch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import request
@@ -22,7 +22,7 @@ from simulators.thousandeyes.api.rest import Caller, not_found
 from simulators.thousandeyes.api.rules import base_rule
 from simulators.thousandeyes.api.tags import tags_of
 from simulators.thousandeyes.api.testtypes import CODECS, DSCP, INSTANT_TYPES, LEFT_ASIDE, SSL_VERSIONS, TEST_TYPES
-from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, RULES, TEST_VERSIONS, Test
+from simulators.thousandeyes.model import ACCOUNT_GROUPS, AGENTS, RULES, TEST_VERSIONS, Knobs, Test
 
 _RULE_IN_TEST = (
     "ruleId", "ruleName", "expression", "direction", "isDefault", "alertType", "minimumSources", "minimumSourcesPct",
@@ -42,6 +42,8 @@ def full_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
     links = simple.pop("_links")
     simple["liveShare"] = test.aid != caller.aid
     document = simple | _settings(test, simple)
+    if view.knobs(Knobs).test_headers_masked:
+        document |= _masked(document)
     for name in dict.fromkeys(expand):
         document |= _PARTS[name](view, caller, test)
     return {**document, "_links": links}
@@ -60,12 +62,6 @@ def _settings(test: Test, known: Mapping[str, Any]) -> Shown:
     shown = {name: value for name, value in body.items() if name not in apart and value != {}}
     if "interval" not in known:
         shown.pop("interval", None)
-    if "headers" in shown and test.type != "api":
-        shown["headers"] = [_mask_line(line) for line in shown["headers"]]
-    if "customHeaders" in shown:
-        shown["customHeaders"] = {part: shapes.mask(values) for part, values in shown["customHeaders"].items()}
-    if shown.get("oAuth", {}).get("headers"):
-        shown["oAuth"]["headers"] = "\n".join(map(_mask_line, shown["oAuth"]["headers"].splitlines()))
     if "bgpMeasurements" in shown:
         shown.setdefault("usePublicBgp", shown["bgpMeasurements"])
     if "sslVersionId" in shown and test.type != "api":
@@ -76,6 +72,17 @@ def _settings(test: Test, known: Mapping[str, Any]) -> Shown:
         shown["codec"] = CODECS[shown["codecId"]]
     target = _TARGETS.get(test.type)
     return shown if target is None else shown | target(test)
+
+
+def _masked(document: Shown) -> Shown:
+    """Return the request headers of a test without their values."""
+    lines, login = document.get("headers"), document.get("oAuth") or {}
+    masked: Shown = {} if lines is None else {"headers": [_mask_line(line) for line in lines]}
+    if "customHeaders" in document:
+        masked["customHeaders"] = {part: shapes.mask(values) for part, values in document["customHeaders"].items()}
+    if login.get("headers"):
+        masked["oAuth"] = login | {"headers": "\n".join(map(_mask_line, login["headers"].splitlines()))}
+    return masked
 
 
 def _mask_line(line: str) -> str:
@@ -100,9 +107,30 @@ def _sip(test: Test) -> Shown:
     return {name: value for name, value in credentials.items() if name != "password"}
 
 
+def _steps(test: Test) -> Shown:
+    """Return the steps of an API test: one that logs in by OAuth has a token of its own, from a step before it."""
+    steps, number = [], 1
+    for step in readable(TEST_TYPES["api"], thaw(test.body))["requests"]:
+        if step.get("authType") == "oauth2":
+            token = f"OAuth2_Token_Step_{number}"
+            step = step | {
+                "headers": _with(step.get("headers"), {"key": "Authorization", "value": "{{" + token + "}}"}),
+                "variables": _with(step.get("variables"), {"name": token, "value": ""}),
+            }
+            number += 1
+        steps.append(step)
+        number += 1
+    return {"requests": steps}
+
+
+def _with(entries: Sequence[Shown] | None, made: Shown) -> list[Shown]:
+    return [*(entry for entry in entries or () if entry != made), made]
+
+
 #: How the target is shown where that differs from how it is sent.
 _TARGETS: Mapping[str, Callable[[Test], Shown]] = {
     "agent-to-server": _server,
+    "api": _steps,
     "dns-server": _dns_servers,
     "sip-server": _sip,
 }
@@ -125,7 +153,9 @@ def _rules(view: View, caller: Caller, test: Test) -> Shown:
 
 
 def _groups(view: View, caller: Caller, test: Test) -> Shown:
-    groups = [view.get(ACCOUNT_GROUPS, aid) for aid in test.body.get("sharedWithAccounts", ())]
+    """Return the account groups that have the test: its own is always the first of them."""
+    aids = dict.fromkeys([test.aid, *test.body.get("sharedWithAccounts", ())])
+    groups = [view.get(ACCOUNT_GROUPS, aid) for aid in aids]
     return {"sharedWithAccounts": [{"aid": group.id, "name": group.name} for group in groups if group is not None]}
 
 
