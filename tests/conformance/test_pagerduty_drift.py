@@ -444,3 +444,51 @@ def test_content_based_grouping_takes_its_time_windows(window: int) -> None:
     grouping = {"type": "content_based", "config": {"aggregate": "all", "fields": ["source"], "time_window": window}}
     made = api.ask("POST", "/services", {"service": {**SERVICE, "alert_grouping_parameters": grouping}})
     assert made.json()["service"]["alert_grouping_parameters"] == grouping
+
+
+def test_support_hours_go_with_the_rule_that_needs_them() -> None:
+    """The provider leaves hours and actions out once urgency is constant, and writes ``[null]`` for no actions."""
+    api = Api()
+    bare = {name: value for name, value in SERVICE.items() if name != "scheduled_actions"}
+    made = api.ask("POST", "/services", {"service": {**bare, "scheduled_actions": [None]}})
+    assert (made.status_code, made.json()["service"]["scheduled_actions"]) == (201, [])
+    sent = {"name": "Shop", "escalation_policy": POLICY, "incident_urgency_rule": CONSTANT}
+    shown = api.ask("PUT", f"/services/{made.json()['service']['id']}", {"service": sent}).json()["service"]
+    assert (shown["support_hours"], shown["scheduled_actions"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("grouping", "older"),
+    [
+        ({"type": "time", "config": {"timeout": 5}}, ("time", 5)),
+        ({"type": "intelligent", "config": {"time_window": 300}}, ("intelligent", None)),
+        ({"type": "content_based", "config": {"aggregate": "any", "fields": ["source"]}}, ("rules", None)),
+        ({"type": None}, (None, None)),
+    ],
+)
+def test_the_older_fields_say_how_alerts_are_grouped(grouping: Any, older: tuple[str | None, int | None]) -> None:
+    """They follow the parameters, and an older client that sends them sets the parameters."""
+    api = Api()
+    made = api.ask("POST", "/services", {"service": {**SERVICE, "alert_grouping_parameters": grouping}})
+    shown = made.json()["service"]
+    assert (shown["alert_grouping"], shown["alert_grouping_timeout"]) == older
+    if older[0] not in {None, "rules"}:
+        sent = {"name": "Old", "escalation_policy": POLICY, "alert_grouping": older[0]}
+        sent["alert_grouping_timeout"] = older[1]
+        parameters = api.ask("POST", "/services", {"service": sent}).json()["service"]["alert_grouping_parameters"]
+        assert parameters["type"] == older[0]
+        assert (parameters["config"] or {}).get("timeout") == older[1]
+
+
+def test_a_layer_that_is_taken_out_before_it_began_is_over() -> None:
+    """The provider ends a layer it no longer has, also one that was to begin later."""
+    api = Api()
+    path, wrapper, body, _ = CASES["schedule"]
+    layers = api.ask("POST", path, {wrapper: {**body, "schedule_layers": [LAYER, LAYER]}}).json()[wrapper]
+    kept, dropped = layers["schedule_layers"]
+    sent = [{**LAYER, "id": kept["id"]}, {**LAYER, "id": dropped["id"], "end": "2026-03-02 09:00:00.12 +0000 UTC"}]
+    answer = api.ask("PUT", f"{path}/{layers['id']}", {wrapper: {**body, "schedule_layers": sent}})
+    assert answer.status_code == 200, answer.text
+    window = "since=2026-03-04T00:00:00Z&until=2026-03-11T00:00:00Z"
+    shown = api.ask("GET", f"{path}/{layers['id']}?{window}").json()[wrapper]["schedule_layers"]
+    assert [bool(layer["rendered_schedule_entries"]) for layer in shown] == [True, False]

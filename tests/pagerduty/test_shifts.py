@@ -218,15 +218,38 @@ def test_the_ladder_looks_ahead_along_the_shifts() -> None:
 
 
 def test_the_two_kinds_of_schedules_do_not_see_each_other() -> None:
-    """The layer API neither lists nor shows a shift-based schedule, and a target has to name its kind."""
+    """The layer API neither lists nor shows a shift-based schedule; a target reads back under the name it was given."""
     roster = Roster()
     assert roster.rest("GET", f"/schedules/{roster.schedule}").status_code == 404
     assert roster.schedule not in roster.rest("GET", "/schedules").text
-    assert roster.point("schedule_reference").status_code == 404
+    for kind in ("schedule_v3_reference", "schedule_reference"):
+        policy = roster.point(kind).json()["escalation_policy"]
+        assert policy["escalation_rules"][0]["targets"][0]["type"] == kind
+    roster.event(event(BOB.id))
+    roster.world.advance("15m")
+    assert BOB.id in {row["user"]["id"] for row in roster.rest("GET", "/oncalls").json()["oncalls"]}
     listed = roster.rest("GET", "/v3/schedules").json()
     assert listed["limit"] == 100
     assert [row["type"] for row in listed["schedules"]] == ["schedule_v3_reference"]
     assert roster.world.client.get(listed["schedules"][0]["html_url"]).status_code == 200
+
+
+def test_an_event_that_is_over_is_told_of_on_its_own_path_only() -> None:
+    """What was deleted while it ran is kept with its end, and the schedule shows what runs or is to come."""
+    roster = Roster()
+    path = roster.event(event(BOB.id))
+    roster.world.advance("15m")
+    assert roster.rest("DELETE", path).status_code == 204
+    assert roster.rest("GET", roster.root).json()["schedule"]["rotations"][0]["events"] == []
+    assert roster.rest("GET", path).json()["event"]["effective_until"] is not None
+
+
+def test_an_event_reads_back_the_times_it_was_given() -> None:
+    """An offset other than its zone's stays as it was written."""
+    roster = Roster()
+    sent = {"start_time": zoned("2026-03-10T08:00:00Z"), "end_time": zoned("2026-03-10T20:00:00Z")}
+    made = roster.add(event(BOB.id, **sent)).json()["event"]
+    assert {name: made[name] for name in sent} == sent
 
 
 def test_a_schedule_in_use_stays() -> None:
@@ -380,7 +403,8 @@ def test_schedules_take_no_rotations_and_rotations_take_nothing() -> None:
     """Rotations and policies in a schedule's body are refused, as is anything in a rotation's."""
     roster = Roster()
     for name in ("rotations", "escalation_policies"):
-        assert problem(roster.rest("PUT", roster.root, {"schedule": {name: []}})) == (400, f"schedule.{name}")
+        assert problem(roster.rest("PUT", roster.root, {"schedule": {name: [{}]}})) == (400, f"schedule.{name}")
+        assert roster.rest("PUT", roster.root, {"schedule": {name: []}}).status_code == 200  # as typed clients write
     assert problem(roster.rest("POST", "/v3/schedules", {"schedule": {"name": "x"}})) == (400, "schedule.time_zone")
     assert problem(roster.rest("POST", f"{roster.root}/rotations", {"name": "x"})) == (400, "rotation")
     renamed = roster.rest("PUT", roster.root, {"schedule": {"description": "All"}}).json()["schedule"]

@@ -149,7 +149,7 @@ def _run(operation: Operation, call: Call) -> Any:
     if operation.request is not None:
         nothing = operation.bodiless and not request.get_data(cache=True)
         body = {} if nothing else read_body(operation.request, bare=operation.bare)
-        body = _without_empty_references(operation.fields, body)
+        body = _without_nothings(operation.fields, body)
         problems = check(operation.fields, body, partial=operation.partial)
         if problems:
             raise operation.refusal(problems)
@@ -161,11 +161,17 @@ def _run(operation: Operation, call: Call) -> Any:
     return {operation.wrapper: found} if wrapped else found
 
 
-def _without_empty_references(fields: Sequence[Field], body: Any) -> Any:
-    """Return ``body`` with optional references to nothing (``{}``, as typed clients write them) as ``null``."""
-    optional = [entry.name for entry in fields if entry.fields == REFERENCE and not entry.required]
-    empty = [name for name in optional if body.get(name) == {}]
-    return {**body, **dict.fromkeys(empty)} if empty else body
+def _without_nothings(fields: Sequence[Field], body: Any) -> Any:
+    """Return ``body`` without what typed clients write where they mean nothing: ``{}`` for a reference that is not
+    there, ``[null]`` for no objects (Terraform's provider)."""
+    optional = [entry for entry in fields if entry.fields and not entry.required and entry.name in body]
+    nothings: dict[str, Any] = {}
+    for entry in optional:
+        if entry.fields == REFERENCE and body[entry.name] == {}:
+            nothings[entry.name] = None
+        elif body[entry.name] == [None]:
+            nothings[entry.name] = []
+    return {**body, **nothings} if nothings else body
 
 
 def _finish(operation: Operation, body: Any) -> Response:

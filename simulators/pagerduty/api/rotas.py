@@ -69,8 +69,6 @@ def _layer(
         start = max(start, call.now)
     elif start < call.now:
         start = min(max(start, instants.parse(known["start"], zone)), call.now)
-    if end is not None and end < start:
-        raise refuse(Code.INVALID_SCHEDULE, {"rotation_layers.end": ["must be after its start"]})
     for entry in layer["users"]:
         found = call.state.get(DOCUMENTS["users"], entry["user"]["id"])
         if found is None:

@@ -82,8 +82,13 @@ def _rule_id(call: Call) -> str:
 
 
 def _target(call: Call, target: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an escalation target to store. A schedule of shifts may be called by the name of one of layers, as
+    Terraform's provider does; it is then shown under that name."""
     kind = target_kind(target)
     found = call.state.get(DOCUMENTS[kind], target["id"])
+    shifts = call.state.get(DOCUMENTS["v3_schedules"], target["id"]) if kind == "schedules" else None
+    if found is None and shifts is not None:
+        return {"id": shifts.id, "type": f"{shifts.kind}_reference", "shown_as": "schedule_reference"}
     if found is None:
         raise not_found()
     if kind == "users" and found.body.get("role") in STAKEHOLDERS:
@@ -103,13 +108,22 @@ def _targets_user(call: Call, row: Document, users: Sequence[str]) -> bool:
 # -- services ----------------------------------------------------------------------------------------------------------
 
 
+#: What a service has only while its urgency depends on support hours, and what it shows otherwise.
+_WITH_HOURS: Mapping[str, Any] = {"support_hours": None, "scheduled_actions": []}
+
+
 def _prepare_service(call: Call, body: dict[str, Any], old: Document | None) -> dict[str, Any]:
+    sent = call.body or {}
     _check_urgency(call, body)
-    wanted = (call.body or {}).get("status")
+    if (body.get("incident_urgency_rule") or {}).get("type", "constant") == "constant":
+        body |= {name: none for name, none in _WITH_HOURS.items() if name not in sent}
+    wanted = sent.get("status")
     if old is None and wanted not in {None, "active"}:
         raise invalid("Status must be in active")
     stored = "active" if old is None else str(old.body.get("status") or "active")
     body["status"] = wanted if wanted == "disabled" else _enabled(wanted, stored)
+    if sent.get("alert_grouping") and "alert_grouping_parameters" not in sent:
+        body["alert_grouping_parameters"] = _older_grouping(sent)
     _check_grouping(body.get("alert_grouping_parameters"))
     pause = body.get("auto_pause_notifications_parameters")
     if pause and pause.get("enabled") and pause.get("timeout") is None:
@@ -141,6 +155,15 @@ def _check_urgency(call: Call, body: Mapping[str, Any]) -> None:
 
 #: Grouping type -> (setting of its config, seconds or minutes it may hold).
 _GROUPING = {"time": ("timeout", range(1441)), "intelligent": ("time_window", (0, *range(300, 3601)))}
+
+
+def _older_grouping(sent: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what the older pair of fields, ``alert_grouping`` and its timeout, say in today's parameters."""
+    kind = sent["alert_grouping"]
+    if kind == "rules":
+        return None
+    config = {"timeout": sent.get("alert_grouping_timeout") or 0} if kind == "time" else None
+    return {"type": kind, "config": config}
 
 
 def _check_grouping(parameters: Mapping[str, Any] | None) -> None:

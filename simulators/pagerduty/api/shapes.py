@@ -200,12 +200,17 @@ def _rule(lens: Lens, entry: Mapping[str, Any]) -> dict[str, Any]:
     shown = {
         "id": entry.get("id"),
         "escalation_delay_in_minutes": entry.get("escalation_delay_in_minutes", 30),
-        "targets": [lens.ref(target_kind(target), target["id"], "targets") for target in entry.get("targets") or ()],
+        "targets": [_target(lens, target) for target in entry.get("targets") or ()],
     }
     if "escalation_rule_assignment_strategies" in lens.include:
         strategy = entry.get("escalation_rule_assignment_strategy")
         shown["escalation_rule_assignment_strategy"] = thaw(strategy) or {"type": "assign_to_everyone"}
     return shown
+
+
+def _target(lens: Lens, target: Mapping[str, Any]) -> dict[str, Any]:
+    shown = lens.ref(target_kind(target), target["id"], "targets")
+    return shown | ({"type": target["shown_as"]} if "shown_as" in target else {})
 
 
 def policy_teams(lens: Lens, policy_id: str) -> list[str]:
@@ -227,12 +232,17 @@ def service_status(lens: Lens, document: Document) -> str:
     return worst
 
 
+#: Type of grouping -> what the deprecated ``alert_grouping`` calls it, beside the parameters.
+_OLDER_GROUPING = {"time": "time", "intelligent": "intelligent", "content_based": "rules"}
+
+
 def service(lens: Lens, document: Document) -> dict[str, Any]:
     """Return a service."""
     body = document.body
     policy_id = (body.get("escalation_policy") or {}).get("id", "")
     children = lens.state.find(DOCUMENTS["integrations"], "parent", document.id)
     last = _last_incident(lens, document.id)
+    grouping = _merged(body.get("alert_grouping_parameters"), {"type": None, "config": None})
     shown = lens.head("services", document) | given("services", document)
     shown |= {
         "created_at": lens.at(document.created),
@@ -243,7 +253,9 @@ def service(lens: Lens, document: Document) -> dict[str, Any]:
         "alert_creation": body.get("alert_creation") or "create_alerts_and_incidents",
         "incident_urgency_rule": _urgency_rule(body.get("incident_urgency_rule")),
         "scheduled_actions": thaw(body.get("scheduled_actions") or ()),
-        "alert_grouping_parameters": _merged(body.get("alert_grouping_parameters"), {"type": None, "config": None}),
+        "alert_grouping": _OLDER_GROUPING.get(grouping["type"]),
+        "alert_grouping_timeout": (grouping["config"] or {}).get("timeout") if grouping["type"] == "time" else None,
+        "alert_grouping_parameters": grouping,
         "auto_pause_notifications_parameters": _merged(
             body.get("auto_pause_notifications_parameters"), {"enabled": False, "timeout": None}
         ),

@@ -7,6 +7,7 @@ What has begun can only be ended, what is over stays. Refusals of this part of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ MOST_EVENTS = 5
 AHEAD = 366 * DAY
 _LIST, _OBJECT = Kind.ARRAY, Kind.OBJECT
 MEMBER = (Field("type", required=True, choices=("user_member", "empty_member")), Field("user_id", max_length=100))
+_OFFSET = re.compile(r"T.*(Z|[+-]\d\d:?\d\d)$")
 _ZONED = (Field("date_time", required=True, max_length=40), Field("time_zone", required=True, max_length=100))
 _STRATEGY = (
     Field("type", required=True, choices=(shifts.ROTATING, shifts.EVERY)),
@@ -151,7 +153,7 @@ def schedule_of(call: Call) -> Document:
 
 def _settle(call: Call, old: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("rotations", "escalation_policies"):
-        if name in call.body:
+        if call.body.get(name, []) != []:  # PagerDuty's Go client always sends an empty list of rotations
             raise wrong(f"schedule.{name}", "cannot be set here")
     body = {**old, **writable(V3_SCHEDULE.fields, call.body), "type": "schedule_v3"}
     try:
@@ -211,7 +213,9 @@ def addresses(look: Lens, schedule: str, path: str) -> dict[str, Any]:
 
 
 def _rotation(look: Lens, schedule: Document, row: Document) -> dict[str, Any]:
+    """Return a rotation with its events; those that are over are told of on their own paths only."""
     events = _by_start(look.state.find(DOCUMENTS["schedule_events"], "parent", row.id))
+    events = [event for event in events if _phase(look.state.now, event) != "past"]
     return {
         "id": row.id,
         "type": "schedule_rotation",
@@ -266,22 +270,22 @@ def _delete_rotation(call: Call) -> None:
     """End the rotation now: what has been on call by it stays known, what was to come is gone."""
     row = _named_rotation(call)
     for event in list(call.state.find(DOCUMENTS["schedule_events"], "parent", row.id)):
-        if _phase(call, event) != "past":
+        if _phase(call.now, event) != "past":
             _end_event(call, event)
     account.put(call.draft, "rotations", {**row.body, "deleted_at": instants.iso(call.now)}, row.parent)
     call.draft.record("schedule.rotation.deleted", row.parent, rotation=row.id)
 
 
-def _phase(call: Call, event: Document) -> str:
+def _phase(now: int, event: Document) -> str:
     """Return whether an event is past, active or future."""
     until = event.body.get("effective_until")
-    if until and instants.parse(until) <= call.now:
+    if until and instants.parse(until) <= now:
         return "past"
-    return "active" if instants.parse(event.body["effective_since"]) <= call.now else "future"
+    return "active" if instants.parse(event.body["effective_since"]) <= now else "future"
 
 
 def _end_event(call: Call, event: Document) -> None:
-    if _phase(call, event) == "future":
+    if _phase(call.now, event) == "future":
         call.draft.delete(DOCUMENTS["schedule_events"], event.id)
         account.rota_edited(call.draft)
     else:
@@ -308,11 +312,13 @@ def check_members(call: Call, field: str, members: Iterable[Mapping[str, Any]]) 
 
 
 def _zoned(field: str, value: Mapping[str, Any]) -> dict[str, str]:
+    """Return a time of an event as it is stored: as it was sent, with its zone's offset if it had none."""
     try:
         zone = zone_name(value["time_zone"]) or "UTC"
     except Refused:
         raise wrong(f"{field}.time_zone", "is not a known time zone") from None
-    return {"date_time": instants.iso(moment(field, value["date_time"], zone), zone), "time_zone": value["time_zone"]}
+    text, instant = value["date_time"], moment(field, value["date_time"], zone)
+    return {"date_time": text if _OFFSET.search(text) else instants.iso(instant, zone), "time_zone": value["time_zone"]}
 
 
 def _settle_event(call: Call, rotation: Document, body: dict[str, Any], id: str) -> dict[str, Any]:
@@ -341,7 +347,7 @@ def _settle_event(call: Call, rotation: Document, body: dict[str, Any], id: str)
     except BadRecurrence as problem:
         raise wrong("event.recurrence", str(problem)) from None
     others = [row for row in call.state.find(DOCUMENTS["schedule_events"], "parent", rotation.id) if row.id != id]
-    others = [row for row in others if _phase(call, row) != "past"]
+    others = [row for row in others if _phase(call.now, row) != "past"]
     if len(others) >= MOST_EVENTS:
         raise wrong("rotation.events", f"cannot be more than {MOST_EVENTS}")
     if any(_overlaps(since, end, shifts.parse_event(row)) for row in others):
@@ -374,7 +380,7 @@ def _one_event(call: Call) -> Any:
 def _update_event(call: Call) -> Any:
     """Change an event as far as its time allows: one to come entirely, a running one its end, one that is over not."""
     row, sent = _named_event(call), writable(EVENT, call.body)
-    phase, old = _phase(call, row), thaw(row.body)
+    phase, old = _phase(call.now, row), thaw(row.body)
     if phase == "past":
         raise wrong("event", "has ended and cannot be changed")
     if phase == "active":
@@ -397,15 +403,17 @@ def _update_event(call: Call) -> Any:
 
 def _differs(name: str, sent: Any, held: Any) -> bool:
     if name in {"start_time", "end_time"}:
-        sent = _zoned(f"event.{name}", sent)
-    elif name == "effective_since":
+        new = _zoned(f"event.{name}", sent)
+        zone = held["time_zone"]
+        return new["time_zone"] != zone or moment(name, new["date_time"], zone) != moment(name, held["date_time"], zone)
+    if name == "effective_since":
         sent = instants.iso(moment("event.effective_since", sent))
     return bool(sent != held)
 
 
 def _delete_event(call: Call) -> None:
     row = _named_event(call)
-    if _phase(call, row) == "past":
+    if _phase(call.now, row) == "past":
         raise wrong("event", "has ended and cannot be deleted")
     _end_event(call, row)
     call.draft.record("schedule.event.deleted", call.ids["id"], event=row.id)
