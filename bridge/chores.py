@@ -30,6 +30,7 @@ class Volatile:
     watched_at: int = 0
     refused_at: int = 0
     store_failing_since: int | None = None
+    store_failed_at: int = 0
     store_paged_at: int | None = None
     store_tried_at: int = 0
 

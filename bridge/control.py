@@ -95,6 +95,11 @@ class RemoteHands:
         """Store notifications as if they had come in."""
         self._ask("put-in", source=source, bodies=[body.decode() for body in bodies])
 
+    def refusing(self) -> tuple[int, str] | None:
+        """Return since when it cannot store notifications and why, ``None`` when it can."""
+        found = self._ask("refusing")["refusing"]
+        return None if found is None else (int(found[0]), str(found[1]))
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -114,6 +119,7 @@ class Control:
     """The serving side: one application on a socket beside the store."""
 
     def __init__(self, bridge: Bridge, changed: Callable[[], None], clock: Callable[[], int]) -> None:
+        self._bridge = bridge
         self._hands = OwnHands(bridge.store)
         self._changed = changed
         self._clock = clock
@@ -174,6 +180,7 @@ class Control:
             "drop": drop,
             "replay-since": since,
             "put-in": put_in,
+            "refusing": lambda given: {"refusing": self._bridge.refusing(self._clock())},
         }
         for name, verb in verbs.items():
             app.add_url_rule(f"/{name}", name, lambda verb=verb: answer(verb), methods=["POST"])
@@ -185,6 +192,29 @@ def path_beside(storage: Storage) -> Path | None:
     if storage.postgresql is not None:
         return None
     return storage.path.absolute().with_name(f"{storage.path.name}.control")
+
+
+def refusing(storage: Storage, store: Store, now: int) -> tuple[int, str] | None:
+    """Return since when notifications cannot be stored and why, ``None`` when they can or nobody can tell.
+
+    A SQLite file may only be written by the process that serves it, so that one is asked.
+    """
+    path = path_beside(storage)
+    if path is None:
+        try:
+            store.prove(now)
+        except StoreError as error:
+            return now, str(error)
+        return None
+    if not path.exists():
+        return None
+    remote = RemoteHands(path)
+    try:
+        return remote.refusing()
+    except StoreError as error:
+        return now, str(error)
+    finally:
+        remote.close()
 
 
 @contextmanager

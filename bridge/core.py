@@ -136,10 +136,26 @@ class Bridge:
         if error is not None:
             self.tally.count("refused", "store", number)
             log.error("notifications could not be stored", extra={"reason": f"{type(error).__name__}: {error}"})
+            self.remember(lambda volatile: replace(volatile, store_failed_at=now))
         failing = self.volatile.store_failing_since
         if (failing is None) != (error is None):
             since = None if error is None else now
             self.remember(lambda volatile: replace(volatile, store_failing_since=since))
+
+    def refusing(self, now: int) -> tuple[int, str] | None:
+        """Return since when notifications cannot be stored and why, ``None`` when they can; a write proves it.
+
+        A full disk may still have room for that write and none for a notification, so a refusal counts until one has
+        been stored, or until the sender, who repeats it, would have been heard of again.
+        """
+        since, failed_at = self.volatile.store_failing_since, self.volatile.store_failed_at
+        try:
+            self.store.prove(now)
+        except StoreError as error:
+            return (now if since is None else since), str(error)
+        if since is None or now - failed_at > verdict.REPEATED_WITHIN:
+            return None
+        return since, "the last one was refused"
 
     # -- running ---------------------------------------------------------------------------------------------------
 

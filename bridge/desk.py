@@ -13,7 +13,7 @@ import click
 
 from bridge import people, records, runbook, translate, verdict, watch
 from bridge.config import Config, load
-from bridge.control import hands
+from bridge.control import hands, refusing
 from bridge.errors import StoreError
 from bridge.store import Store, is_served, reading
 from bridge.verdict import Report
@@ -54,7 +54,9 @@ def status(config_path: Path, as_json: bool) -> None:
     """Say whether paging works; exit 0 when it does, 1 when it does not."""
     config = load(config_path)
     with reading(config.store) as store:
-        report = verdict.judge(store, config, now(), served=_served(config, store))
+        present, served = now(), _served(config, store)
+        unstored = refusing(config.store, store, present) if served else None
+        report = verdict.judge(store, config, present, served=served, refusing=unstored)
     if as_json:
         troubles = [
             {"name": one.name, "level": one.level, "since": one.since, "words": one.words, "remedy": one.remedy}

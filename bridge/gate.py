@@ -83,7 +83,8 @@ class GatheringGate:
 
     def metrics(self) -> bytes:
         """Return the figures in Prometheus' text format."""
-        return metrics.render(self.bridge, self._clock())
+        now = self._clock()
+        return metrics.render(self.bridge, now, self.bridge.refusing(now))
 
     def close(self) -> None:
         """Store what is still waiting, then stop the writer."""

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from bridge import runbook, verdict
 from bridge.config import SECOND
 from bridge.core import Bridge
+from bridge.errors import StoreError
 from bridge.tally import BOUNDS
 
 #: What is counted -> name, text, label.
@@ -43,9 +44,10 @@ FACTS = {
 
 
 class _Collector:
-    def __init__(self, bridge: Bridge, now: int) -> None:
+    def __init__(self, bridge: Bridge, now: int, refusing: tuple[int, str] | None) -> None:
         self._bridge = bridge
         self._now = now
+        self._refusing = refusing
 
     def collect(self) -> Iterator[Metric]:
         counters, histograms = self._bridge.tally.snapshot()
@@ -64,18 +66,17 @@ class _Collector:
                     buckets = list(zip(names, below, strict=True))
                     shown.add_metric([value] if label else [], buckets, histogram.total)
             yield shown
-        yield from self._store()
-        yield from self._keys()
+        try:
+            kept = [*self._store(), *self._keys()]
+        except StoreError:
+            # The store is out of reach, so all that can be told about it is just that.
+            kept = list(_verdict(works=False, there=["storage"]))
+        yield from kept
 
     def _store(self) -> Iterator[Metric]:
-        report = verdict.judge(self._bridge.store, self._bridge.config, self._now)
+        report = verdict.judge(self._bridge.store, self._bridge.config, self._now, refusing=self._refusing)
         figures = report.figures
-        yield GaugeMetricFamily("bridge_works", "1 while paging works, as bridge status says.", int(report.works))
-        trouble = GaugeMetricFamily("bridge_trouble", "1 for each trouble there is.", labels=["name", "level"])
-        there = [one.name for one in report.troubles]
-        for what, entry in runbook.TROUBLES.items():
-            trouble.add_metric([what, entry.level.value], int(what in there))
-        yield trouble
+        yield from _verdict(works=report.works, there=[one.name for one in report.troubles])
         yield GaugeMetricFamily("bridge_undecided", "Notifications nobody decided upon yet.", figures.undecided)
         yield GaugeMetricFamily("bridge_unreadable", "Unreadable notifications kept.", figures.unreadable)
         yield GaugeMetricFamily("bridge_open_alerts", "Alerts triggered and not cleared.", figures.open_alerts)
@@ -107,8 +108,19 @@ class _Collector:
         return 0.0 if since is None else max(0, self._now - since) / SECOND
 
 
-def render(bridge: Bridge, now: int) -> bytes:
-    """Return the figures in Prometheus' text format; ``now`` in microseconds UTC."""
+def _verdict(*, works: bool, there: list[str]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("bridge_works", "1 while paging works, as bridge status says.", int(works))
+    trouble = GaugeMetricFamily("bridge_trouble", "1 for each trouble there is.", labels=["name", "level"])
+    for what, entry in runbook.TROUBLES.items():
+        trouble.add_metric([what, entry.level.value], int(what in there))
+    yield trouble
+
+
+def render(bridge: Bridge, now: int, refusing: tuple[int, str] | None = None) -> bytes:
+    """Return the figures in Prometheus' text format; ``now`` in microseconds UTC, ``refusing`` as the verdict has it.
+
+    They are there when the store is not: whoever watches must see why.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(bridge, now))
+    registry.register(_Collector(bridge, now, refusing))
     return bytes(generate_latest(registry))

@@ -74,6 +74,12 @@ TROUBLES: dict[str, Entry] = {
         "No bridge holds the lock of this database, so nobody decides and delivers.",
         "Start a bridge; the lock is taken within seconds.",
     ),
+    "storage": Entry(
+        Level.DOWN,
+        "Notifications cannot be stored, so they are refused.",
+        "Make room on the store's disk, or bring the database back; ThousandEyes repeats for an hour, then"
+        " `bridge reconcile` finds what was lost.",
+    ),
     "credentials": Entry(
         Level.DOWN,
         "PagerDuty refuses an integration key (401 or 403).",

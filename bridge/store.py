@@ -34,6 +34,7 @@ class SqliteStore(Store):
         self._lock = Turns()
         self._savepoints = 0
         self._file_lock: int | None = None
+        self._files: tuple[tuple[Path, tuple[int, int] | None], ...] = ()
         memory = str(path) == ":memory:"
         try:
             if not memory:
@@ -46,6 +47,9 @@ class SqliteStore(Store):
                     self.connection.execute("PRAGMA journal_mode=WAL")
                     self.connection.execute("PRAGMA synchronous=FULL")
                 self._upgrade()
+                if not memory:
+                    written = (Path(path), Path(f"{path}-wal"))
+                    self._files = tuple((name, _identity(name)) for name in written if name.exists())
             except BaseException:
                 self.connection.close()
                 raise
@@ -63,6 +67,7 @@ class SqliteStore(Store):
         store._lock = Turns()
         store._savepoints = 0
         store._file_lock = None
+        store._files = ()
         store.connection = connection
         return store
 
@@ -104,6 +109,7 @@ class SqliteStore(Store):
         rows = [(raw.received_at, raw.source, raw.body) for raw in batch]
         try:
             with self.transaction():
+                self._be_there()
                 self.connection.executemany("INSERT INTO inbox (received_at, source, raw) VALUES (?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise StoreError(f"the notification could not be stored ({error})") from error
@@ -127,6 +133,11 @@ class SqliteStore(Store):
         with self._lock:
             return self._execute(sql, arguments).rowcount
 
+    def prove(self, now: int) -> None:
+        """Prove that the store can be written, and that it is the file the next start will find."""
+        self._be_there()
+        super().prove(now)
+
     def lead(self) -> bool:
         """Say yes: whoever has the file is the only one."""
         return True
@@ -138,6 +149,12 @@ class SqliteStore(Store):
             self._unlock()
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _be_there(self) -> None:
+        """Raise :class:`StoreError` when what is written has no name any more: nothing could be found in it again."""
+        for name, identity in self._files:
+            if _identity(name) != identity:
+                raise StoreError(f"{name}: the file in use was moved, deleted or replaced; restart the bridge")
 
     def _execute(self, sql: str, arguments: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -210,6 +227,15 @@ def _postgres(conninfo: str, *, looking: bool = False) -> Store:
     except ImportError:
         raise StoreError("store.postgresql needs one more package: pip install 'pagedrill[postgres]'") from None
     return PostgresStore(conninfo, looking=looking)
+
+
+def _identity(name: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other that has its name, ``None`` without one."""
+    try:
+        found = name.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _exclusive(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Does paging work? A judgement over what lies in the store, the same for the terminal, the metrics and the self-alert.
 
-Everything is read from the store, so the answer is the same whether the bridge runs, has just been restarted or is
-dead, and whoever asks.
+Nearly everything is read from the store, so the answer is the same whether the bridge runs, has just been restarted or
+is dead, and whoever asks. Whether the store can be written only the process that writes it knows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ CANARY_AFTER = 5 * MINUTE
 #: A sender that was refused repeats itself for an hour; after that nothing more is known of it.
 REFUSED_FOR = 65 * MINUTE
 REFUSALS_NOTED_EVERY = MINUTE
+#: ThousandEyes repeats what was refused every five minutes.
+REPEATED_WITHIN = 10 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,22 @@ class Report:
         return any(trouble.level is not Level.NOTE for trouble in self.troubles)
 
 
-def judge(store: Store, config: Config, now: int, *, served: bool | None = None) -> Report:
-    """Return whether paging works at ``now``; ``served`` says whether a bridge runs, ``None`` when it is us."""
+def judge(
+    store: Store,
+    config: Config,
+    now: int,
+    *,
+    served: bool | None = None,
+    refusing: tuple[int, str] | None = None,
+) -> Report:
+    """Return whether paging works at ``now``; ``served`` says whether a bridge runs, ``None`` when it is us.
+
+    ``refusing`` says since when and why notifications cannot be stored, which the store itself cannot tell.
+    """
     figures = records.figures(store)
     found = list(_troubles(store, config, figures, now, served))
+    if refusing is not None:
+        found.append(Trouble("storage", *refusing))
     order = list(runbook.TROUBLES)
     found.sort(key=lambda one: (list(Level).index(one.level), order.index(one.name), one.since, one.words))
     return Report(tuple(found), figures)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bridge_process import EventsHost, Served, serving, until, write_config
+from bridge_process import EventsHost, Served, run, serving, until, write_config
 from bridge_rig import payload
 
 pytestmark = pytest.mark.sockets
@@ -128,13 +128,37 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path, events: EventsHost) ->
         until(lambda: load.refused >= refused + 5)
         assert httpx.get(running.at("/readyz")).status_code == 503
         assert httpx.get(running.at("/healthz")).status_code == 200
+        assert "bridge_works 0.0" in httpx.get(running.at("/metrics")).text
+        said = run("status", "--config", str(document))
+        assert (said.code, "[storage]" in said.out) == (1, True)
         limited(running, resource.RLIM_INFINITY)
         load.until(40)
         load.stop()
         arrived(events, load)
         assert httpx.get(running.at("/readyz")).status_code == 200
+        assert run("status", "--config", str(document)).code == 0
         assert running.stop() == 0
         assert "Traceback" not in running.log
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_nothing_is_acknowledged_into_a_file_without_a_name(tmp_path: Path, events: EventsHost, how: str) -> None:
+    """Nobody would find a notification again in a store that was deleted or replaced: refused until the restart."""
+    document, store = write_config(tmp_path, events.url), tmp_path / "bridge.db"
+    with serving(document) as running:
+        if how == "replaced":
+            shutil.copy(store, tmp_path / "backup.db")
+            (tmp_path / "backup.db").replace(store)
+        else:
+            store.unlink()
+        assert httpx.post(running.url, content=payload("TRIGGER")).status_code == 503
+        assert httpx.get(running.at("/readyz")).status_code == 503
+        assert "was moved, deleted or replaced" in running.log
+        assert run("status", "--config", str(document)).code == 1
+        assert running.stop() == 0
+    with serving(document) as running:
+        assert httpx.post(running.url, content=payload("TRIGGER")).status_code == 200
+        until(lambda: len(events.events) == 1)
 
 
 def can_trace() -> bool:

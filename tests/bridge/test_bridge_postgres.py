@@ -305,6 +305,8 @@ def test_the_server_restarts_in_mid_flight(tmp_path: Path, cluster: Cluster, con
         refused = pair.refused
         until(lambda: pair.refused >= refused + 3)
         assert httpx.get(bridge.at("/readyz"), timeout=30).status_code == 503
+        figures = httpx.get(bridge.at("/metrics"), timeout=30)
+        assert (figures.status_code, "bridge_works 0.0" in figures.text) == (200, True)
         cluster.start()
         pair.until(len(pair.acknowledged) + 40)
         pair.stop()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from bridge_rig import KEY, NOW, SECOND, SECOND_KEY, Rig, config, payload
 
-from bridge import chores, core, desk, runbook, verdict
+from bridge import chores, core, desk, metrics, runbook, verdict
 from bridge.chores import Chore
 from bridge.errors import StoreError
 from bridge.runbook import Level
@@ -29,6 +29,43 @@ def troubles(rig: Rig, now: int, **more: Any) -> list[str]:
 
 def answering(rig: Rig, status: int) -> None:
     rig.pagerduty.answer = lambda event: httpx.Response(status)
+
+
+def test_a_store_that_cannot_be_written_is_a_trouble_while_it_cannot() -> None:
+    """It is found out by writing, whether notifications come in or not, and over as soon as that works."""
+    rig = Rig()
+    assert rig.bridge.refusing(NOW) is None
+    rig.store.connection.execute("PRAGMA query_only = 1")
+    refusing = rig.bridge.refusing(NOW)
+    assert refusing is not None
+    assert refusing[0] == NOW
+    assert "readonly" in refusing[1]
+    assert troubles(rig, NOW, refusing=refusing) == ["storage"]
+    assert "bridge_works 0.0" in metrics.render(rig.bridge, NOW, refusing).decode()
+    rig.store.connection.execute("PRAGMA query_only = 0")
+    assert rig.bridge.refusing(NOW) is None
+
+
+def test_a_refused_notification_counts_until_one_is_stored() -> None:
+    """A disk with room for little proves nothing; without word from the sender the trouble ends by itself."""
+    rig = Rig()
+    for at in (NOW, NOW + MINUTE):
+        rig.bridge.note_append(1, at, StoreError("full"))
+    assert rig.bridge.refusing(NOW + 11 * MINUTE) == (NOW, "the last one was refused")
+    assert rig.bridge.refusing(NOW + 11 * MINUTE + 1) is None
+    rig.bridge.note_append(1, NOW + 2 * MINUTE)
+    assert rig.bridge.refusing(NOW + 2 * MINUTE) is None
+
+
+def test_figures_are_there_when_the_store_is_not() -> None:
+    """Whoever watches the figures sees that paging does not work, and why."""
+    rig = Rig()
+    rig.post(payload("TRIGGER"))
+    rig.store.close()
+    shown = metrics.render(rig.bridge, NOW).decode()
+    assert 'bridge_received_total{door="thousandeyes"} 1.0' in shown
+    assert "bridge_works 0.0" in shown
+    assert 'bridge_trouble{level="down",name="storage"} 1.0' in shown
 
 
 @pytest.mark.parametrize(
