@@ -124,9 +124,13 @@ def environment(facts: Facts) -> dict[str, str]:
         "PAGERDUTY_FROM": facts.person,
         "PAGERDUTY_EVENTS_URL": f"{facts.urls[EVENTS_HOST]}/v2/enqueue",
         "PAGERDUTY_ROUTING_KEY": facts.routing_key,
+        # Where Terraform's providers look; PagerDuty's never sends a From.
+        "TE_API_ENDPOINT": f"{facts.urls[THOUSANDEYES_HOST]}/v7",
+        "TE_TOKEN": facts.token,
+        "TE_AID": facts.aid,
     }
     if facts.user_key:
-        variables["PAGERDUTY_TOKEN"] = facts.user_key  # where Terraform's provider looks; it never sends a From
+        variables["PAGERDUTY_TOKEN"] = facts.user_key
     return variables | ({"SSL_CERT_FILE": facts.ca} if facts.ca else {})
 
 

@@ -205,6 +205,8 @@ def test_the_environment_is_enough_to_reach_everything(plain: Serving) -> None:
         headers={"Authorization": f"Bearer {found['THOUSANDEYES_TOKEN']}"},
     )
     assert tests.json()["tests"][0]["testName"] == "shop front"
+    for name, meant in (("TE_API_ENDPOINT", "URL"), ("TE_TOKEN", "TOKEN"), ("TE_AID", "AID")):
+        assert found[name] == found[f"THOUSANDEYES_{meant}"], "Terraform's provider has names of its own"
     headers = {"Authorization": f"Token token={found['PAGERDUTY_API_KEY']}", "From": found["PAGERDUTY_FROM"]}
     assert httpx.get(f"{found['PAGERDUTY_URL']}/users", headers=headers).json()["users"]
     event = {"routing_key": found["PAGERDUTY_ROUTING_KEY"], "event_action": "resolve", "dedup_key": "none"}
