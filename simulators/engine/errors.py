@@ -31,7 +31,7 @@ class UnknownZone(EngineError):
 
 
 class ClockError(EngineError):
-    """An attempt to move virtual time backwards."""
+    """An attempt to move virtual time backwards, or beyond its end."""
 
 
 class NotReached(EngineError):

@@ -311,6 +311,8 @@ class World:
         """Run everything due up to and including ``target``, then stand at ``target``."""
         if target < self._now:
             raise ClockError(f"virtual time stands at {instants.iso(self._now)}; it cannot go back")
+        if target > instants.LATEST:
+            raise ClockError(f"virtual time ends at {instants.iso(instants.LATEST)}")
         steps, instant = 0, self._now
         while self._step(target) or not self._arrive(target):
             steps = steps + 1 if self._now == instant else 0

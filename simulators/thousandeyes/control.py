@@ -150,9 +150,11 @@ def blueprint(collections: Sequence[Collection[Any]]) -> Blueprint:
 
     @routes.get("/deliveries")
     def list_deliveries() -> Response:
-        """Return what was or is being sent to webhooks, PagerDuty and custom webhooks, oldest first."""
-        view = world().view
-        return answer({"deliveries": [sent.delivery_json(view, row) for row in view.all(NOTIFICATIONS)]})
+        """Return what was or is being sent to webhooks, PagerDuty and custom webhooks, and what could not be."""
+        view, lost = world().view, list(sent.unsent(world().journal))
+        return answer(
+            {"deliveries": [sent.delivery_json(view, row) for row in view.all(NOTIFICATIONS)], "unsent": lost}
+        )
 
     @routes.get("/mails")
     def list_mails() -> Response:

@@ -80,6 +80,15 @@ def test_time_never_goes_back() -> None:
         here.run_until(5)
 
 
+def test_time_has_an_end() -> None:
+    """Nobody gets beyond the years a date can name, by span or by instant; the world stays as it was."""
+    here = world()
+    for move in (lambda: here.advance("99999999999d"), lambda: here.run_until(instants.LATEST + 1)):
+        with pytest.raises(ClockError):
+            move()
+    assert here.now == 0
+
+
 def test_a_predicate_that_stays_false_is_reported() -> None:
     """run_until gives up after the time allowed."""
     with pytest.raises(NotReached):

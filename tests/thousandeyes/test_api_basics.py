@@ -112,6 +112,8 @@ def test_a_date_is_read_in_every_form_there_is(here: Account, form: str) -> None
     [
         ("window=1x", ["window"]),
         ("window=-1d", ["window"]),
+        ("window=\u0661m", ["window"]),
+        ("startDate=\u0662026-03-02T09:00:00Z", ["startDate"]),
         ("window=", ["window"]),
         ("window=1d&startDate=2026-03-02T09:00:00Z", ["window"]),
         ("window=1d&endDate=2026-03-02T09:00:00Z", ["window"]),

@@ -93,6 +93,17 @@ def test_a_rule_made_over_the_api_tells_its_custom_webhook() -> None:
     assert [json.loads(row["body"]) for row in shown] == [json.loads(body) for _, body in hooks.got]
 
 
+def test_what_could_not_be_sent_is_told_beside_the_deliveries() -> None:
+    """A name that breaks the payload's JSON: nothing was delivered, and the reason stands there."""
+    hooks = Hooks()
+    hooks.rule(ruleName='say "no"')
+    hooks.here.fails("09:10")
+    hooks.here.world.advance("30m")
+    told = hooks.here.sim("GET", "/deliveries")
+    assert (told["deliveries"], [row["target"] for row in told["unsent"]]) == ([], [hooks.operation])
+    assert told["unsent"][0]["text"].startswith("payload: the rendered text is not JSON")
+
+
 def test_the_status_is_what_the_last_test_came_to_until_something_changes() -> None:
     """A new name changes nothing; another payload, target or connector makes it untested; an update may say more."""
     hooks = Hooks()

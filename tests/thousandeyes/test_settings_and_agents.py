@@ -57,6 +57,7 @@ def test_a_test_has_all_public_monitors_or_none(
         ({"localResolutionPrefixes": ["10.0.0.0/8"] * 6}, ["localResolutionPrefixes"]),
         ({"ipv6Policy": "use-agent-policy"}, ["ipv6Policy"]),
         ({"agentName": "branch-2"}, ["agentName"]),
+        ({"agentName": ""}, ["agentName"]),
         ({"accountGroups": ["7"]}, ["accountGroups[0]"]),
         ({"tests": ["7"]}, ["tests[0]"]),
         ({"enabled": "no"}, ["enabled"]),

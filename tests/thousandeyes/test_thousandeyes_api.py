@@ -69,6 +69,35 @@ def test_turning_alerts_off_may_drop_the_rules(here: Account) -> None:
     test = here.test()
     here.ask("PUT", f"/tests/http-server/{test}", {"alertsEnabled": False})
     assert here.rules_of(test) == []
+    rule = here.ask("POST", "/alerts/rules", {**DOWN, "testIds": [test]}, status=201)
+    assert rule["testIds"] == []
+    here.ask("PUT", f"/tests/http-server/{test}", {"alertRules": [rule["ruleId"]]})
+    assert here.rules_of(test) == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        DOWN,
+        {**DOWN, "notifications": {"email": {"recipients": []}}},
+        {**DOWN, "roundsViolatingMode": "auto", "sensitivityLevel": "medium", "alertGroupType": "cloud-enterprise"},
+    ],
+)
+def test_sending_a_rule_back_as_it_was_read_is_no_edit(here: Account, rule: dict[str, Any]) -> None:
+    """An active alert goes on; a new severity alone is that of the next alert."""
+    test = here.test(alertRules=[])
+    id = here.ask("POST", "/alerts/rules", {**rule, "severity": "minor", "testIds": [test]}, status=201)["ruleId"]
+    here.fails("10:00", "10:20")
+    here.fails("11:00")
+    here.world.run_until("10:10")
+    (alert,) = here.ask("GET", "/alerts")["alerts"]
+    read = here.ask("GET", f"/alerts/rules/{id}")
+    for severity in ("minor", "critical"):
+        here.ask("PUT", f"/alerts/rules/{id}", {**read, "severity": severity})
+        (now,) = here.ask("GET", "/alerts")["alerts"]
+        assert (now["id"], now["alertSeverity"]) == (alert["id"], "minor")
+    here.world.run_until("11:10")
+    assert [alert["alertSeverity"] for alert in here.ask("GET", "/alerts")["alerts"]] == ["critical"]
 
 
 def test_an_update_may_be_a_replacement(here: Account) -> None:
@@ -395,6 +424,9 @@ def test_a_shared_test_is_seen_and_only_its_rules_and_words_can_be_changed(here:
     path = f"/tests/http-server/{test}"
     seen = here.ask("GET", f"{path}?aid=1002")
     assert (seen["liveShare"], here.ask("GET", path)["liveShare"]) == (True, False)
+    for asked in ("/tests", "/tests/http-server"):
+        lists = [here.ask("GET", f"{asked}?aid={aid}")["tests"] for aid in ("1002", "1001")]
+        assert [test["liveShare"] for tests in lists for test in tests] == [True, False], asked
     assert here.wrong("PUT", f"{path}?aid=1002", {"url": "https://x.example"}) == ["url"]
     here.ask("DELETE", f"{path}?aid=1002", status=403)
     rule = here.ask("POST", "/alerts/rules?aid=1002", {**DOWN, "testIds": [test]}, status=201)["ruleId"]

@@ -27,7 +27,7 @@ Span = tuple[int, int]
 _BEFORE_ALL: Key = (-(1 << 62), "")
 
 
-_WINDOW = re.compile(r"(\d{1,9})([smhdw]?)")
+_WINDOW = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _SPANS = {
     "": instants.SECOND,
     "s": instants.SECOND,

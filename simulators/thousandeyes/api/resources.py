@@ -92,7 +92,7 @@ AGENT = Resource(
     "agents",
     "/agents",
     (
-        text("agentName", most=255),
+        Field("agentName", min_length=1, max_length=255),
         flag("enabled"),
         texts("accountGroups"),
         texts("tests"),

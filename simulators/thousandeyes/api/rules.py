@@ -44,7 +44,6 @@ def base_rule(rule: AlertRule) -> Shown:
         "ruleName": rule.name,
         "expression": rule.expression,
         "alertType": rule.alert_type,
-        "alertGroupType": _group_type(rule.alert_type),
         "severity": rule.severity,
         "notifyOnClear": rule.notify_on_clear,
         "isDefault": rule.is_default,
@@ -56,10 +55,14 @@ def base_rule(rule: AlertRule) -> Shown:
         shown["minimumSources"] = rule.minimum_sources
     elif rule.minimum_pct is not None:
         shown["minimumSourcesPct"] = rule.minimum_pct
-    if rule.mode == "auto":
-        shown["sensitivityLevel"] = "medium"
-    shown.update(thaw(rule.body))
+    shown.update(_implied(rule.alert_type, rule.mode) | thaw(rule.body))
     return shown
+
+
+def _implied(alert_type: str, mode: str) -> Shown:
+    """Return what a rule says of itself unless it says otherwise; sending that back is no change."""
+    level = {"sensitivityLevel": "medium"} if mode == "auto" else {}
+    return {"alertGroupType": _group_type(alert_type), **level}
 
 
 def _group_type(alert_type: str) -> str:
@@ -181,6 +184,7 @@ def _fields(body: Shown) -> dict[str, Any]:
     """Return a body as fields of a row; what it leaves out has its default."""
     out_of = body["roundsViolatingOutOf"]
     percent = body.get("minimumSourcesPct")
+    implied = _implied(body["alertType"], body.get("roundsViolatingMode", "any"))
     return {
         "name": body["ruleName"],
         "alert_type": body["alertType"],
@@ -193,15 +197,15 @@ def _fields(body: Shown) -> dict[str, Any]:
         "notify_on_clear": body.get("notifyOnClear", False),
         "is_default": body.get("isDefault", False),
         "notifications": _kept_notifications(body.get("notifications") or {}),
-        "body": {name: body[name] for name in _EXTRAS if name in body},
+        "body": {name: body[name] for name in _EXTRAS if name in body and body[name] != implied.get(name)},
     }
 
 
 def _kept_notifications(sent: Shown) -> Shown:
-    """Return notifications without the echoes (name and target belong to the integration)."""
+    """Return notifications without the echoes (name and target belong to the integration) and what names nobody."""
     kept: Shown = {}
     for group, value in sent.items():
-        if value is None:
+        if not value or value == {"recipients": []}:
             continue
         if isinstance(value, list):
             echoes = ("integrationName", "target")
@@ -226,22 +230,28 @@ def _assigns(view: View, caller: Caller, tests: Iterable[str], rule: AlertRule |
         raise problem(403, "Assigning alert rules to tests needs the permission to edit tests, too.")
 
 
+def _lasting(view: View, body: Shown) -> tuple[str, ...]:
+    """Return the tests a rule is put on: with the knob, none of those whose alerts are disabled."""
+    kept = view.knobs(Knobs).rules_kept_without_alerts
+    return tuple(id for id in body.get("testIds", ()) if kept or view.need(TESTS, id).alerts_enabled)
+
+
 def _create(draft: Draft, caller: Caller, body: Shown) -> AlertRule:
     _assigns(draft, caller, body.get("testIds", ()))
     _make_room(draft, caller, body)
     return commands.create_rule(
         draft,
         expression_text=body["expression"],
-        tests=tuple(body.get("testIds", ())),
+        tests=_lasting(draft, body),
         aid=caller.aid,
         **_fields(body),
     )
 
 
 def _update(draft: Draft, caller: Caller, rule: AlertRule, body: Shown) -> AlertRule:
-    tests = tuple(body.get("testIds", ()))
-    _assigns(draft, caller, tests, rule)
+    _assigns(draft, caller, body.get("testIds", ()), rule)
     _make_room(draft, caller, body, rule.id)
+    tests = _lasting(draft, body)
     return commands.update_rule(draft, rule.id, tests=tests, expression=body["expression"], **_fields(body))
 
 

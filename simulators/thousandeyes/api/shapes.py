@@ -12,7 +12,7 @@ from simulators.engine import ids
 from simulators.engine.draft import View
 from simulators.engine.web import world
 from simulators.thousandeyes import layers
-from simulators.thousandeyes.api.rest import Caller, hal, iso, link
+from simulators.thousandeyes.api.rest import Caller, caller, hal, iso, link
 from simulators.thousandeyes.model import TESTS, AccountGroup, Agent, Knobs, Test
 from simulators.thousandeyes.monitors import monitors as all_monitors
 
@@ -42,7 +42,7 @@ def simple_test(test: Test) -> dict[str, Any]:
         "enabled": test.enabled,
         "alertsEnabled": test.alerts_enabled,
         "savedEvent": test.is_saved,
-        "liveShare": False,
+        "liveShare": test.aid != caller().aid,
         "createdBy": test.created_by,
         "createdDate": iso(test.created),
     }

@@ -250,7 +250,8 @@ def _chosen(
     own = {rule.id: rule for rule in draft.find(RULES, "aid", caller.aid)}
     present = () if test is None else test.rules
     others = tuple(rule for rule in present if rule not in own)
-    if enabled is False and not knobs.rules_kept_without_alerts:
+    before = test is None or not knobs.test_updates_merge or test.alerts_enabled
+    if (enabled is False or (enabled is None and not before)) and not knobs.rules_kept_without_alerts:
         return others
     if "alertRules" in body:
         return (*others, *dict.fromkeys(body["alertRules"]))

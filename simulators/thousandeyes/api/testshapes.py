@@ -40,7 +40,6 @@ def full_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
         test = kept.row
     simple = shapes.simple_test(test)
     links = simple.pop("_links")
-    simple["liveShare"] = test.aid != caller.aid
     document = simple | _settings(test, simple)
     if view.knobs(Knobs).test_headers_masked:
         document |= _masked(document)
