@@ -16,6 +16,7 @@ SEVERITIES = ("critical", "warning", "error", "info")
 KEY_LENGTH = 32
 LONGEST_SUMMARY = 1024
 LONGEST_KEY = 255
+SECURE = "https://"
 
 
 def invalid(*errors: str) -> dict[str, Any]:
@@ -71,7 +72,24 @@ def problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
             found.append("'payload.severity' is missing or blank")
         elif severity not in SEVERITIES:
             found.append(f"'payload.severity' is invalid {_choices(SEVERITIES)}")
-        found += _summary_problems(payload, knobs)
+        found += _summary_problems(payload, knobs) + _attachment_problems(event)
+    return found
+
+
+def _attachment_problems(event: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with links and images: each needs its address, and an image is served over https."""
+    found = []
+    for name, field in (("links", "href"), ("images", "src")):
+        entries = event.get(name)
+        if entries is not None and not isinstance(entries, list):
+            found.append(f"'{name}' is invalid (must be an array)")
+            continue
+        for at, entry in enumerate(entries or ()):
+            address = entry.get(field) if isinstance(entry, Mapping) else None
+            if _missing(address):
+                found.append(f"'{name}[{at}].{field}' is missing or blank")
+            elif name == "images" and not str(address).startswith(SECURE):
+                found.append(f"'{name}[{at}].{field}' is invalid (must be served over https)")
     return found
 
 
@@ -87,7 +105,7 @@ def change_problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
     payload = payload if isinstance(payload, dict) else {}
     if _missing(payload.get("summary")):
         found.append("'payload.summary' is missing or blank")
-    return found + _summary_problems(payload, knobs)
+    return found + _summary_problems(payload, knobs) + _attachment_problems(event)
 
 
 def v1_problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
@@ -102,14 +120,34 @@ def v1_problems(event: Mapping[str, Any], knobs: Knobs) -> list[str]:
         found.append(f"event_type is invalid (must be one of: {' '.join(ACTIONS)})")
     incident_key = event.get("incident_key")
     if incident_key is not None and not isinstance(incident_key, str):
-        found.append("incident_key is invalid (must be a string)")
+        found.append("Incident key is invalid (must be a string)")
     elif incident_key is not None and len(incident_key) > LONGEST_KEY:
-        found.append(f"incident_key is too long (maximum is {LONGEST_KEY} characters)")
+        found.append(f"Incident key is too long (maximum is {LONGEST_KEY} characters)")
     elif kind in ("acknowledge", "resolve") and _missing(incident_key):
-        found.append("incident_key is missing or blank")
+        found.append("Incident key is missing or blank")
     description = event.get("description")
     if kind == "trigger" and _missing(description):
-        found.append("description is missing or blank")
+        found.append("Description is missing or blank")
     elif kind == "trigger" and knobs.over_long is OverLong.REJECT and len(str(description)) > LONGEST_SUMMARY:
-        found.append(f"description is too long (maximum is {LONGEST_SUMMARY} characters)")
+        found.append(f"Description is too long (maximum is {LONGEST_SUMMARY} characters)")
+    return found + (_context_problems(event.get("contexts")) if kind == "trigger" else [])
+
+
+def _context_problems(contexts: Any) -> list[str]:
+    """Return what is wrong with the contexts of an event of the first version: links and images in one array."""
+    if contexts is None:
+        return []
+    if not isinstance(contexts, list):
+        return ["contexts is invalid (must be an array)"]
+    found = []
+    for at, entry in enumerate(contexts):
+        kind = entry.get("type") if isinstance(entry, Mapping) else None
+        if kind not in ("link", "image"):
+            found.append(f"contexts[{at}].type is invalid (must be one of: link image)")
+            continue
+        field = "href" if kind == "link" else "src"
+        if _missing(entry.get(field)):
+            found.append(f"contexts[{at}].{field} is missing or blank")
+        elif kind == "image" and not str(entry[field]).startswith(SECURE):
+            found.append(f"contexts[{at}].{field} is invalid (must be served over https)")
     return found

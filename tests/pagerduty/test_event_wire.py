@@ -48,18 +48,36 @@ def test_what_is_no_event_object(path: str, body: bytes) -> None:
 
 
 def test_deep_and_odd_details_come_back() -> None:
-    """Details of any shape, links and images that are none: accepted, kept, and shown again."""
+    """Details of any shape and depth are accepted, kept, and shown again."""
     duty = Duty()
     deep: Any = "end"
     for _ in range(90):
         deep = [deep]
-    event = {**TRIGGER, "links": "none", "images": [1, {"src": "https://img.example/x.png"}]}
+    event = {**TRIGGER, "links": None, "images": [{"src": "https://img.example/x.png"}]}
     event["payload"] = {**TRIGGER["payload"], "custom_details": deep, "timestamp": 5}  # type: ignore[dict-item]
     assert duty.post("/v2/enqueue", event).status_code == 202
     (alert,) = duty.rest("GET", f"/incidents/{duty.incident.id}/alerts").json()["alerts"]
     assert alert["body"]["details"] == deep
     assert alert["body"]["contexts"] == [{"type": "image", "src": "https://img.example/x.png"}]
     assert duty.rest("GET", "/log_entries?include[]=channels").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v2/enqueue", "/v2/change/enqueue"])
+def test_links_and_images_need_their_address(path: str) -> None:
+    """A link without an href, an image without a src or not over https: the event is refused and all of it told."""
+    links, images = (
+        [{"href": "https://x.example"}, {"text": "View"}, 5],
+        [{"src": ""}, {"src": "http://x.example/a.png"}],
+    )
+    answer = Duty().post(path, {**TRIGGER, "links": links, "images": images})
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        "'links[1].href' is missing or blank",
+        "'links[2].href' is missing or blank",
+        "'images[0].src' is missing or blank",
+        "'images[1].src' is invalid (must be served over https)",
+    ]
+    assert Duty().post(path, {**TRIGGER, "links": "none"}).json()["errors"] == ["'links' is invalid (must be an array)"]
 
 
 @pytest.mark.parametrize(
@@ -73,9 +91,26 @@ def test_deep_and_odd_details_come_back() -> None:
             {"service_key": "short", "event_type": "trigger", "description": "d"},
             ["Service key is the wrong length (should be 32 characters)"],
         ),
-        ({"service_key": KEY, "event_type": "trigger"}, ["description is missing or blank"]),
-        ({"service_key": KEY, "event_type": "resolve"}, ["incident_key is missing or blank"]),
+        ({"service_key": KEY, "event_type": "trigger"}, ["Description is missing or blank"]),
+        ({"service_key": KEY, "event_type": "resolve"}, ["Incident key is missing or blank"]),
         ({"service_key": "f" * 32, "event_type": "trigger", "description": "d"}, ["Invalid service key"]),
+        (
+            {"service_key": KEY, "event_type": "trigger", "description": "d", "contexts": {}},
+            ["contexts is invalid (must be an array)"],
+        ),
+        (
+            {
+                "service_key": KEY,
+                "event_type": "trigger",
+                "description": "d",
+                "contexts": [{"type": "link"}, {"type": "image", "src": "http://x"}, {"type": "sound"}],
+            },
+            [
+                "contexts[0].href is missing or blank",
+                "contexts[1].src is invalid (must be served over https)",
+                "contexts[2].type is invalid (must be one of: link image)",
+            ],
+        ),
     ],
 )
 def test_complaints_of_the_first_version(event: dict[str, Any], errors: list[str]) -> None:
