@@ -537,7 +537,27 @@ def test_what_is_wrong_with_the_world_shows_in_the_results_of_its_layer(
     assert not any(bad(row) for row in before)
 
 
+@pytest.mark.parametrize("junk", [[{}], {"a": 5}, "x", True])
+@pytest.mark.parametrize("kind", TEST_TYPES)
+def test_settings_only_other_types_have_are_left_aside(here: Account, kind: str, junk: Any) -> None:
+    """Whatever is sent under their names changes nothing and comes back nowhere, on create and on update."""
+    own = TARGETS[kind] | ({} if kind == "bgp" else {"interval": 900, "agents": AGENTS})
+    fields = {name: [entry.name for entry in resource.fields] for name, resource in TEST_TYPES.items()}
+    foreign = {name: junk for names in fields.values() for name in names if name not in fields[kind]}
+    assert {"domain", "codecId", "sslVersionId", "subinterval"} & set(foreign)
+    plain = here.ask("POST", f"/tests/{kind}", {"testName": "t", **own}, status=201)
+    here.ask("DELETE", f"/tests/{kind}/{plain['testId']}", status=204)
+    made = here.ask("POST", f"/tests/{kind}", {"testName": "t", **foreign, **own}, status=201)
+    changed = here.ask("PUT", f"/tests/{kind}/{made['testId']}", foreign)
+    aside = {"testId", "_links", "modifiedBy", "modifiedDate"}
+    for shown in (made, changed):
+        assert {name: shown[name] for name in shown.keys() - aside} == {
+            name: plain[name] for name in plain.keys() - aside
+        }
+
+
 TARGETS: dict[str, dict[str, Any]] = {
+    "agent-to-server": {"server": "shop.example"},
     "http-server": {"url": "https://shop.example"},
     "page-load": {"url": "https://shop.example"},
     "web-transactions": {"url": "https://shop.example", "transactionScript": "markers.start('cart');"},

@@ -246,8 +246,11 @@ def errors(resource: Resource, body: Mapping[str, Any], *, partial: bool = False
 
 
 def writable(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``body`` without read-only fields and nulls; fields nobody knows are kept."""
-    shut = {entry.name for entry in resource.fields if entry.read_only}
+    """Return ``body`` without nulls, read-only fields, and those of resources of another type (``extra["foreign"]``).
+
+    Fields nobody knows are kept.
+    """
+    shut = {entry.name for entry in resource.fields if entry.read_only} | set(resource.extra.get("foreign", ()))
     return {name: value for name, value in body.items() if name not in shut and value is not None}
 
 

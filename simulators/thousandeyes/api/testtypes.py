@@ -8,6 +8,7 @@ set has no default here, though the description names one: the vendor's Terrafor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from simulators.engine.resources import Field, Kind, Resource
 from simulators.thousandeyes.api.fields import flag, one_of, seconds, secret, shown, text, texts, thing, things, whole
@@ -169,7 +170,7 @@ def _test(kind: str, *fields: Field) -> Resource:
     return Resource("test", "tests", f"/tests/{kind}", (*_COMMON, *fields), include=expansions)
 
 
-TEST_TYPES: Mapping[str, Resource] = {
+_TYPES: Mapping[str, Resource] = {
     "agent-to-server": _test(
         "agent-to-server",
         *_AGENTS,
@@ -316,6 +317,16 @@ TEST_TYPES: Mapping[str, Resource] = {
         *_DSCP,
     ),
 }  # fmt: skip
+_NAMES = tuple(dict.fromkeys(entry.name for resource in _TYPES.values() for entry in resource.fields))
+
+
+def _knowing_others(own: Resource) -> Resource:
+    """Return a type that leaves aside the settings only other types have: nobody checked what is in them."""
+    foreign = tuple(name for name in _NAMES if own.field(name) is None)
+    return replace(own, extra={"foreign": foreign})
+
+
+TEST_TYPES: Mapping[str, Resource] = {kind: _knowing_others(own) for kind, own in _TYPES.items()}
 
 #: Settings an instant test has no use for; they are accepted and left aside (ThousandEyes: instant tests).
 LEFT_ASIDE = (
@@ -329,7 +340,8 @@ def _instant(kind: str, regular: Resource) -> Resource:
     fields = tuple(
         Field(entry.name, Kind.ANY, read_only=True) if entry.name in LEFT_ASIDE else entry for entry in regular.fields
     )
-    return Resource("test", "tests", f"/tests/{kind}/instant", fields, verbs=("create",), include=INSTANT_EXPANSIONS)
+    path, include = f"/tests/{kind}/instant", INSTANT_EXPANSIONS
+    return replace(regular, path=path, fields=fields, verbs=("create",), include=include)
 
 
 #: The types of instant tests: there is none for routes.
