@@ -186,7 +186,7 @@ def load(path: str | Path) -> Config:
     """Read the configuration at ``path``; raise :class:`ConfigError` in one line when that is not possible."""
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         mode = stat.S_IMODE(file.stat().st_mode)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read ({why(error)})") from None

@@ -66,6 +66,11 @@ def listen(receiver: Receiver) -> socket.socket:
         raise ConfigError(f"receiver.listen: {host}:{port} cannot be listened on ({error})") from None
 
 
+def framed(max_body: int) -> int:
+    """Return what the server may take in for a body: the framing of chunks counts here, the application is exact."""
+    return 2 * max_body + 65_536
+
+
 def server_on(bound: socket.socket, application: Any, receiver: Receiver) -> Any:
     """Return waitress's server for ``application`` on a bound socket; its ``run`` serves until a signal raises."""
     server = create_server(
@@ -74,8 +79,7 @@ def server_on(bound: socket.socket, application: Any, receiver: Receiver) -> Any
         sockets=[bound],
         threads=receiver.threads,
         ident="bridge",
-        # Here the framing of chunks counts, too; the exact limit is the application's.
-        max_request_body_size=2 * receiver.max_body + 65_536,
+        max_request_body_size=framed(receiver.max_body),
         max_request_header_size=MAX_HEADERS,
         channel_timeout=receiver.idle,
         cleanup_interval=max(1, min(10, receiver.idle // 2)),

@@ -34,7 +34,7 @@ from bridge.control import Control
 from bridge.core import Bridge
 from bridge.errors import ConfigError
 from bridge.gate import GatheringGate
-from bridge.listening import listen, server_on
+from bridge.listening import framed, listen, server_on
 from bridge.logs import LineFormatter
 from bridge.store import FIXED_WAL, open_store
 
@@ -245,6 +245,7 @@ def _serve_live(config: Config, bridge: Bridge, reload: Callable[[], Config]) ->
         for warning in fresh.warnings:
             log.warning(warning)
         bridge.configure(replace(fresh, store=replace(fresh.store, path=config.store.path)))
+        server.adj.max_request_body_size = framed(fresh.receiver.max_body)
         engine.nudge_all()
         log.info("the configuration was reloaded; listener, store and connection settings need a restart")
 

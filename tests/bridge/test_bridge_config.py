@@ -121,6 +121,13 @@ def test_a_minimal_configuration_stays_minimal() -> None:
     assert settings.warnings == ()
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_obstacle(tmp_path: Path) -> None:
+    """Some editors put one in front of the document."""
+    document = tmp_path / "bridge.toml"
+    document.write_text(f'\ufeff[keys]\nops = {{ value = "{KEY}" }}\n', encoding="utf-8")
+    assert list(load(document).keys) == ["ops"]
+
+
 def test_secrets_come_from_files_and_the_environment(tmp_path: Path) -> None:
     """Relative files start beside the document; secrets others can read are warned about."""
     held = tmp_path / "ops.key"

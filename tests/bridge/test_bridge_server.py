@@ -200,6 +200,19 @@ def test_a_reload_changes_routes_and_secrets_without_losing_a_message(tmp_path: 
         assert "not reloaded" in running.log
 
 
+def test_a_larger_body_limit_holds_after_a_reload(tmp_path: Path, events: EventsHost) -> None:
+    """The limit of the server in front follows the configuration, too."""
+    document = write_config(tmp_path, events.url, max_body_bytes=1000)
+    body = payload("TRIGGER", text="x" * 200_000)
+    with serving(document) as running:
+        assert httpx.post(running.url, content=body).status_code == 413
+        write_config(tmp_path, events.url, max_body_bytes=300_000)
+        running.process.send_signal(signal.SIGHUP)
+        until(lambda: "was reloaded" in running.log)
+        assert httpx.post(running.url, content=body).status_code == 200
+        assert running.stop() == 0
+
+
 def test_sigterm_stores_what_it_acknowledged_and_drains(tmp_path: Path, events: EventsHost) -> None:
     """Stopped under load: exit 0, and every acknowledged notification is stored exactly once."""
     document = write_config(tmp_path, events.url)
