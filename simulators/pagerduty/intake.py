@@ -26,6 +26,7 @@ from simulators.pagerduty.model import (
     DOCUMENTS,
     INCIDENTS,
     KEY,
+    LOG_ENTRIES,
     OWNER,
     RESOURCE_ID,
     Agent,
@@ -57,6 +58,9 @@ UNPAUSE, TAKE_IN = "unpause", "take-in"
 MILLISECOND = 1_000
 #: An alert without a severity is stored as this one (PagerDuty: dynamic notifications).
 UNRATED = "critical"
+#: How a service is set whose events open incidents without alerts (retired by the vendor since February 2024).
+INCIDENTS_ONLY = "create_incidents"
+_REPEATS = (LogType.TRIGGER, LogType.TRIGGER_LIMIT)
 
 
 def _read(body: bytes) -> dict[str, Any] | Answer:
@@ -202,8 +206,13 @@ def _apply(draft: Draft, integration: Document, event: Mapping[str, Any], key: s
         return _drop(draft, event, key, "the service is in maintenance")
     agent = Agent("integration_reference", integration.id, "api")
     alert = next(iter(draft.find(ALERTS, "open", (integration.id, key))), None)
-    if action == "trigger":
-        if alert is None:
+    bare = None if alert else _bare(draft, integration, key)
+    if bare is not None:
+        _tell_bare(draft, service, bare, event, agent)
+    elif action == "trigger":
+        if alert is None and service.body.get("alert_creation") == INCIDENTS_ONLY:
+            _open_bare(draft, service, event, key, agent)
+        elif alert is None:
             _open(draft, service, integration, event, key, agent)
         else:
             _append(draft, service, alert, event, agent)
@@ -234,6 +243,49 @@ def _open(
             return _drop(draft, event, key, "nobody is on call on any level")
         draft.put(ALERTS, replace(row, incident=incident.id))
     return None
+
+
+def _bare(draft: Draft, integration: Document, key: str) -> Incident | None:
+    """Return the open incident without alerts that this integration opened under this key."""
+    for incident in draft.find(INCIDENTS, "key", key):
+        mine = incident.opened_by is not None and incident.opened_by.id == integration.id
+        if mine and incident.status is not Status.RESOLVED:
+            return incident
+    return None
+
+
+def _open_bare(draft: Draft, service: Document, event: Mapping[str, Any], key: str, agent: Agent) -> None:
+    """Open the incident of a service that creates incidents only; the key of the event is the incident's own."""
+    payload = event["payload"]
+    urgency = escalation.service_urgency(service, payload.get("severity"), draft.now)
+    title = payload["summary"][:LONGEST_SUMMARY]
+    if incidents.trigger(draft, service, title, urgency, agent, key=key, event=freeze(event)) is None:
+        _drop(draft, event, key, "nobody is on call on any level")
+
+
+def _tell_bare(draft: Draft, service: Document, incident: Incident, event: Mapping[str, Any], agent: Agent) -> None:
+    """Let an event act on an open incident without alerts, as it would on an alert and its incident."""
+    if event["event_action"] == "acknowledge":
+        incidents.acknowledge(draft, incident, agent)
+    elif event["event_action"] == "resolve":
+        incidents.resolve(draft, incident, agent)
+    else:
+        known = [entry for entry in draft.find(LOG_ENTRIES, "incident", incident.id) if entry.type in _REPEATS]
+        cap = draft.knobs(Knobs).trigger_cap
+        if len(known) < cap:
+            history.log(draft, LogType.TRIGGER, incident, agent, data=freeze(event))
+        elif len(known) == cap:
+            history.log(draft, LogType.TRIGGER_LIMIT, incident, agent)
+        draft.record("event.appended", incident.id, number=incident.number, key=incident.key, count=len(known) + 1)
+        severity = _severity(event)
+        risen = all(_RANK[severity] > _RANK[_severity(entry.data)] for entry in known if entry.data)
+        risen = risen and escalation.severity_based(service)
+        if risen and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:
+            incidents.set_urgency(draft, incident, agent, Urgency.HIGH)
+
+
+def _severity(event: Mapping[str, Any]) -> str:
+    return event["payload"].get("severity") or UNRATED
 
 
 def _join(draft: Draft, service: Document, alert: Alert, severity: str | None, agent: Agent) -> Incident | None:

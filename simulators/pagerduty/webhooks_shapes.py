@@ -124,7 +124,7 @@ def _reopened(lens: Lens, row: Incident, until: int) -> int | None:
     """Return when the incident was last reopened: a trigger in its log that is neither its first nor an event's."""
     entries = lens.state.find(LOG_ENTRIES, "incident", row.id)
     triggers = [entry for entry in entries if entry.type is LogType.TRIGGER and entry.at <= until]
-    again = [entry.at for entry in triggers[1:] if entry.alert is None]
+    again = [entry.at for entry in triggers[1:] if entry.agent.type != "integration_reference"]
     return again[-1] if again else None
 
 

@@ -198,6 +198,50 @@ def test_support_hours_decide_the_urgency(minutes: int, urgency: str) -> None:
     assert duty.incident.urgency == urgency
 
 
+def test_a_service_that_creates_incidents_only_has_no_alerts() -> None:
+    """The event's key is the incident's own; further events with it act on the incident, other integrations' do not."""
+    duty = Duty(_with_second_key())
+    duty.rest("PUT", "/services/PSVC001", {"service": {"type": "service", "alert_creation": "create_incidents"}})
+    for summary in ("down", "still down"):
+        duty.send(key="k", summary=summary)
+    (shown,) = duty.rest("GET", "/incidents?incident_key=k").json()["incidents"]
+    assert (shown["title"], shown["incident_key"], shown["alert_counts"]["all"]) == ("down", "k", 0)
+    assert duty.alerts == []
+    entries = duty.rest("GET", f"/incidents/{shown['id']}/log_entries").json()["log_entries"]
+    assert [entry["event_details"]["description"] for entry in entries if entry["type"] == "trigger_log_entry"] == [
+        "still down",
+        "down",
+    ]
+    duty.post("/v2/enqueue", {"routing_key": OTHER, "event_action": "resolve", "dedup_key": "k"})
+    duty.send("acknowledge", key="k")
+    assert duty.incident.status is Status.ACKNOWLEDGED
+    duty.send("resolve", key="k")
+    assert duty.incident.status is Status.RESOLVED
+    duty.send(key="k")
+    assert [incident.status for incident in duty.incidents] == [Status.RESOLVED, Status.TRIGGERED]
+
+
+def test_an_incident_without_alerts_counts_its_triggers_and_its_urgency_only_rises() -> None:
+    """Beyond the cap one entry says so; a more severe event raises the urgency, a milder one leaves it."""
+    made = two_levels(alert_creation="create_incidents", **SEVERITY_BASED)
+    duty = Duty(made, trigger_cap=2)
+    for severity, urgency in (("info", "low"), ("error", "high"), ("info", "high"), ("info", "high")):
+        duty.send(key="k", severity=severity)
+        assert duty.incident.urgency == urgency
+    entries = duty.rest("GET", f"/incidents/{duty.incident.id}/log_entries").json()["log_entries"]
+    types = [entry["type"] for entry in entries]
+    assert [types.count(f"{name}_log_entry") for name in ("trigger", "reach_trigger_limit")] == [2, 1]
+
+
+def test_without_anybody_on_call_an_incident_without_alerts_is_not_opened_either() -> None:
+    """The event is accepted and dropped."""
+    made = two_levels(alert_creation="create_incidents")
+    made["escalation_policies"][0]["escalation_rules"] = []
+    duty = Duty(made)
+    assert duty.send(key="k") == 202
+    assert duty.incidents == []
+
+
 def test_a_change_event_wakes_nobody() -> None:
     """It is stored and answered without a key."""
     duty = Duty()
