@@ -71,7 +71,7 @@ def _starts(body: Mapping[str, Any], near: int) -> Iterator[int]:
     if end["type"] == "count":
         return islice(starts, int(end.get("count", 1)))
     if end["type"] == "date" and end.get("date"):
-        last = instants.parse(end["date"][:10]) + DAY
+        last = instants.parse(end["date"].strip()[:10]) + DAY
         return takewhile(lambda start: start < last, starts)
     return starts
 

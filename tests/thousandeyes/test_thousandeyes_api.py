@@ -75,6 +75,16 @@ def test_turning_alerts_off_may_drop_the_rules(here: Account) -> None:
     assert here.rules_of(test) == []
 
 
+def test_notifications_of_a_kind_nobody_knows_are_kept_and_tell_nobody(here: Account) -> None:
+    """They come back as they were sent, and the alert is raised all the same."""
+    rule = here.rule(here.test(alertRules=[]), notifications={"pigeon": 5})
+    assert here.ask("GET", f"/alerts/rules/{rule}")["notifications"] == {"email": {"recipients": []}, "pigeon": 5}
+    here.fails("10:00")
+    here.world.run_until("10:10")
+    assert len(here.ask("GET", "/alerts")["alerts"]) == 1
+    assert here.sim("GET", "/deliveries") == {"deliveries": [], "unsent": []}
+
+
 @pytest.mark.parametrize(
     "rule",
     [

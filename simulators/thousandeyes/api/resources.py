@@ -64,6 +64,8 @@ ALERT_RULE = Resource(
     ),
 )
 
+#: The largest number of the vendor's integers.
+_MOST = 2**31 - 1
 SUPPRESSION_WINDOW = Resource(
     "alertSuppressionWindow",
     "alertSuppressionWindows",
@@ -73,15 +75,20 @@ SUPPRESSION_WINDOW = Resource(
         text("name", required=True, most=255),
         flag("isEnabled", True),
         text("startDate", required=True),
-        whole("duration", 60, required=True),
+        whole("duration", 60, _MOST, required=True),
         thing(
             "repeat",
             one_of("type", "day", "week", "month", "custom", required=True),
             one_of("intervalType", "day", "week", "month"),
-            whole("intervalLength", 1),
+            whole("intervalLength", 1, _MOST),
             texts("daysOfWeek", *DAYS),
         ),
-        thing("endRepeat", one_of("type", "never", "count", "date", required=True), whole("count", 1), text("date")),
+        thing(
+            "endRepeat",
+            one_of("type", "never", "count", "date", required=True),
+            whole("count", 1, _MOST),
+            text("date"),
+        ),
         texts("testIds", write_only=True),
     ),
     include=("test",),

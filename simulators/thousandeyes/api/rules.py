@@ -101,7 +101,7 @@ def _notifications(view: View, rule: AlertRule) -> Shown:
     for group, items in kept.items():
         echoed = group in ("webhook", "customWebhook")
         if items:
-            shown[group] = [item | _integration(view, item["integrationId"]) if echoed else item for item in items]
+            shown[group] = [item | _integration(view, item["integrationId"]) for item in items] if echoed else items
     return shown
 
 

@@ -53,7 +53,7 @@ def _problems(view: View, caller: Caller, body: Shown, window: Document | None) 
             instants.parse(text)
         except BadInstant:
             found.append(FieldError(name, "must be an ISO 8601 date"))
-    if repeat.get("type") == "custom" and not ("intervalType" in repeat and "intervalLength" in repeat):
+    if repeat.get("type") == "custom" and not (repeat.get("intervalType") and repeat.get("intervalLength")):
         found.append(FieldError("repeat.intervalLength", "is required together with intervalType for type custom"))
     weekly = repeat.get("type") == "week" or repeat.get("intervalType") == "week"
     if repeat.get("daysOfWeek") and not weekly:
