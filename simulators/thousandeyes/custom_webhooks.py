@@ -75,7 +75,7 @@ def find(view: View, aid: str, operation_id: str) -> tuple[Document, Document]:
     operation = documents.find(view, "operation", aid, operation_id)
     if operation is None:
         raise CannotSend("no such integration")
-    if not operation.body.get("enabled"):
+    if operation.body.get("enabled") is False:
         raise CannotSend("the operation is not enabled")
     connector = _connector_of(view, operation)
     if connector is None:

@@ -199,7 +199,7 @@ OPERATION = Resource(
         text("name", required=True, most=255),
         one_of("category", "alerts", "recommendations", "traffic-monitoring", required=True),
         one_of("status", "pending", "connected", "failing", "unverified", required=True),
-        flag("enabled", False),
+        flag("enabled"),
         text("path"),
         text("payload"),
         text("queryParams"),
