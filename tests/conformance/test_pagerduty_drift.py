@@ -492,3 +492,13 @@ def test_a_layer_that_is_taken_out_before_it_began_is_over() -> None:
     window = "since=2026-03-04T00:00:00Z&until=2026-03-11T00:00:00Z"
     shown = api.ask("GET", f"{path}/{layers['id']}?{window}").json()[wrapper]["schedule_layers"]
     assert [bool(layer["rendered_schedule_entries"]) for layer in shown] == [True, False]
+
+
+@pytest.mark.parametrize(("country", "status"), [(1, 400), (44, 400), (39, 201)])
+def test_a_number_has_no_trunk_prefix(country: int, status: int) -> None:
+    """Where there is one, numbers are written without its 0; Italy's keep theirs."""
+    api = Api()
+    method = {"type": "phone_contact_method", "label": "Work", "address": "04153013250", "country_code": country}
+    made = api.ask("POST", f"/users/{ALICE['id']}/contact_methods", {"contact_method": method})
+    assert made.status_code == status
+    assert status == 201 or made.json()["error"]["errors"] == ["Phone number can't start with a zero"]

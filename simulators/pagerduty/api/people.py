@@ -39,6 +39,8 @@ STAKEHOLDERS = ("read_only_user", "read_only_limited_user")
 _ADVANCED = ("observer", "restricted_access")
 #: Kinds of schedules a policy can point at: of layers, of shifts.
 SCHEDULES = ("schedules", "v3_schedules")
+#: Country codes whose numbers are written without the trunk prefix 0 (PagerDuty knowledge base: user profile).
+_WITHOUT_TRUNK = frozenset({1, 33, 40, 44, 45, 49, 61, 66, 91})
 _PHONES = ("phone_contact_method", "sms_contact_method", "whatsapp_contact_method")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+", re.ASCII)
 _NUMBER = re.compile(r"[0-9,*#]{1,40}", re.ASCII)
@@ -144,6 +146,8 @@ def _prepare_method(call: Call, body: dict[str, Any], old: Document | None) -> d
         body["country_code"] = body.get("country_code") or 1
         if not _NUMBER.fullmatch(address):
             raise invalid("Address is invalid")
+        if address.startswith("0") and body["country_code"] in _WITHOUT_TRUNK:
+            raise invalid("Phone number can't start with a zero")
     others = [row for row in call.state.find(DOCUMENTS["contact_methods"], "parent", call.ids["id"]) if row != old]
     same = [row for row in others if row.body.get("type") == kind]
     identity = (address.casefold(), body.get("country_code") if kind in _PHONES else None)
