@@ -263,7 +263,10 @@ def read_fault(wish: Mapping[str, Any]) -> Fault:
 def verify(here: World, wish: Mapping[str, Any]) -> tuple[list[Entry], list[dict[str, Any]]]:
     """Return the entries that match ``wish`` (kind, subject, data); when none do, the closest ones and why not."""
     expected: dict[str, Any] = {name: wish[name] for name in ("kind", "subject") if name in wish}
-    expected.update({f"data.{name}": value for name, value in dict(wish.get("data", {})).items()})
+    data = wish.get("data", {})
+    if not isinstance(data, Mapping):
+        raise Refused(400, {"error": "data must be an object"})
+    expected.update({f"data.{name}": value for name, value in data.items()})
     found: list[Entry] = []
     close: list[tuple[int, Entry, dict[str, Any]]] = []
     for entry in here.journal:

@@ -90,7 +90,7 @@ def parse(value: str, zone_name: str = "UTC") -> int:
             sign = -1 if offset[0] == "-" else 1
             shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
             aware = moment.replace(tzinfo=timezone(sign * shift))
-        instant = microseconds(aware)
+        instant = microseconds(aware.astimezone(UTC))
     except (ValueError, OverflowError) as problem:
         raise BadInstant(f"{value!r} is not a date and time: {problem}") from None
     return instant + int((fraction or "0").ljust(6, "0")[:6])

@@ -74,6 +74,8 @@ def read(view: View, wish: Wish) -> dict[str, Any]:
         if "until" in found:
             raise ForecastError("until and for cannot both be given")
         found["until"] = begin + span(wish, "for")
+    if found.get("until", begin) > instants.LATEST:
+        raise ForecastError("it must end before virtual time does")
     if found.get("until", begin + 1) <= begin:
         raise ForecastError("until must come after since")
     return found

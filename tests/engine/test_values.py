@@ -45,7 +45,20 @@ def test_dates_are_read_in_every_accent(text: str, same: str) -> None:
     assert instants.iso(instants.parse(text)) == same
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-01-02T25:00:00Z", "10", "2026-02-30"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-13-01",
+        "2026-01-02T25:00:00Z",
+        "10",
+        "2026-02-30",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+        "\u0662026-01-02",
+    ],
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     """One documented error for everything that cannot be read."""
     with pytest.raises(BadInstant):

@@ -9,11 +9,14 @@ import pytest
 from thousandeyes_account import SHOP, Account
 
 from simulators.engine import instants
+from simulators.engine.web import encode_cursor
 from simulators.thousandeyes import administration, commands, documents
 from simulators.thousandeyes.api import API_HOST
 from simulators.thousandeyes.model import USERS
 
 HOST = f"https://{API_HOST}"
+#: A cursor of the right shape whose time range has no dates.
+NEVER_GIVEN = encode_cursor({"key": [1, "x"], "before": 1, "span": [1, 10**20]})
 
 
 @pytest.fixture
@@ -120,7 +123,10 @@ def test_a_date_is_read_in_every_form_there_is(here: Account, form: str) -> None
         ("endDate=2026-03-02T09:00:00Z", ["startDate"]),
         ("startDate=today", ["startDate"]),
         ("startDate=2026-03-02T09:00:00Z&endDate=2026-03-02T08:00:00Z", ["startDate"]),
+        ("startDate=0001-01-01T00:00:00%2B14:00", ["startDate"]),
+        ("startDate=2026-03-02T09:00:00Z&endDate=9999-12-31T23:59:59-12:00", ["endDate"]),
         ("cursor=abc", ["cursor"]),
+        (f"cursor={NEVER_GIVEN}", ["cursor"]),
     ],
 )
 @pytest.mark.parametrize("path", ["/alerts", "/test-results/{test}/network", "/audit-user-events"])

@@ -97,6 +97,7 @@ def test_a_document_can_be_sent_to_the_control_plane(here: Account) -> None:
         ('since = "teatime"', "since: "),
         ('since = "08:00"', "since lies in the past"),
         ('until = "09:00"', "until must come after since"),
+        ('for = "99999999d"', "it must end before virtual time does"),
         ('until = "10:00"\nfor = "5m"', "until and for cannot both be given"),
         ('for = "soon"', "for: "),
         ('ramp = "1s"', "ramp must be at least 2s"),

@@ -27,6 +27,8 @@ Span = tuple[int, int]
 _BEFORE_ALL: Key = (-(1 << 62), "")
 
 
+#: The dates a range can reach.
+_FIRST, _LAST = instants.parse("0001-01-01"), instants.parse("9999-12-31T23:59:59.999999Z")
 _WINDOW = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _SPANS = {
     "": instants.SECOND,
@@ -90,6 +92,11 @@ def cursor_state() -> dict[str, Any]:
         raise foreign_cursor() from None
 
 
+def is_span(since: int, until: int) -> bool:
+    """Return whether a time range from a cursor has dates: one this server never gave may be any two numbers."""
+    return _FIRST <= since <= until <= _LAST
+
+
 def page_size(default: int, largest: int, name: str = "max") -> int:
     """Return the ``max`` of a request; raises a validation problem when it is not a whole number from 1 on."""
     text = request.args.get(name)
@@ -141,7 +148,7 @@ class Place:
         match state:
             case {"key": [int(at), str(identity)], "span": None}:
                 return cls((at, identity), None)
-            case {"key": [int(at), str(identity)], "span": [int(since), int(until)]}:
+            case {"key": [int(at), str(identity)], "span": [int(since), int(until)]} if is_span(since, until):
                 return cls((at, identity), (since, until))
         if state:
             raise foreign_cursor()

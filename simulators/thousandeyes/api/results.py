@@ -22,7 +22,15 @@ from simulators.engine.web import world
 from simulators.thousandeyes import layers, monitors, saved_events, watching
 from simulators.thousandeyes.api import shapes, webrows
 from simulators.thousandeyes.api.look import Look, Row
-from simulators.thousandeyes.api.paging import Span, cursor_state, foreign_cursor, next_link, range_links, window_of
+from simulators.thousandeyes.api.paging import (
+    Span,
+    cursor_state,
+    foreign_cursor,
+    is_span,
+    next_link,
+    range_links,
+    window_of,
+)
 from simulators.thousandeyes.api.rest import BASE, FieldError, expansions, hal, invalid, iso, not_found, reply, require
 from simulators.thousandeyes.api.resultrows import ROWS, row_of
 from simulators.thousandeyes.api.tests import VIEW
@@ -73,7 +81,7 @@ def _range(now: int) -> tuple[Span | None, int]:
     """Return the time range asked for (``None`` = the latest round), and before when the rounds to show began."""
     state = cursor_state()
     match state:
-        case {"before": int(before), "span": [int(since), int(until)]}:
+        case {"before": int(before), "span": [int(since), int(until)]} if is_span(since, until):
             return (since, until), before
     if state:
         raise foreign_cursor()
