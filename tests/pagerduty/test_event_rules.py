@@ -207,10 +207,11 @@ def test_a_service_that_creates_incidents_only_has_no_alerts() -> None:
     (shown,) = duty.rest("GET", "/incidents?incident_key=k").json()["incidents"]
     assert (shown["title"], shown["incident_key"], shown["alert_counts"]["all"]) == ("down", "k", 0)
     assert duty.alerts == []
-    entries = duty.rest("GET", f"/incidents/{shown['id']}/log_entries").json()["log_entries"]
-    assert [entry["event_details"]["description"] for entry in entries if entry["type"] == "trigger_log_entry"] == [
-        "still down",
-        "down",
+    entries = duty.rest("GET", f"/incidents/{shown['id']}/log_entries?include[]=channels").json()["log_entries"]
+    channels = [entry["channel"] for entry in entries if entry["type"] == "trigger_log_entry"]
+    assert [(channel["description"], channel["incident_key"]) for channel in channels] == [
+        ("still down", "k"),
+        ("down", "k"),
     ]
     duty.post("/v2/enqueue", {"routing_key": OTHER, "event_action": "resolve", "dedup_key": "k"})
     duty.send("acknowledge", key="k")

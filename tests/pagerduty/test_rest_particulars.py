@@ -100,6 +100,9 @@ def test_on_calls_reach_ninety_days_ahead() -> None:
         "oncalls"
     ]
     assert rows[-1]["start"] == "2026-05-25T10:00:00Z"
+    for since in ("2026-06-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        beyond = duty.rest("GET", f"/oncalls?since={since}&until={since}")
+        assert (beyond.status_code, beyond.json()["oncalls"]) == (200, [])
 
 
 @pytest.mark.parametrize("window", [10, 3601])

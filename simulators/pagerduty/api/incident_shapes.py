@@ -390,7 +390,7 @@ def _event_channel(lens: Lens, entry: LogEntry, row: Incident | None) -> dict[st
     """Return what the channel of a trigger carries: the event as it came, or what a person wrote."""
     event = entry.data or {}
     found = lens.state.get(ALERTS, entry.alert) if entry.alert else None
-    if found is None:
+    if "payload" not in event:
         details = (row.body or {}).get("details") if row else None
         return {"summary": row.title if row else "", "subject": row.title if row else "", "details": details}
     payload = event.get("payload") or {}
@@ -400,12 +400,14 @@ def _event_channel(lens: Lens, entry: LogEntry, row: Incident | None) -> dict[st
         "summary": payload.get("summary"),
         "service_key": key,
         "description": payload.get("summary"),
-        "incident_key": found.key,
+        "incident_key": found.key if found else row and row.key,
         "details": details,
         "client": event.get("client"),
         "client_url": event.get("client_url"),
     }
-    return shown if "service_key" in event else shown | {"cef_details": cef(found, details, contexts(event))}
+    if found is None or "service_key" in event:
+        return shown
+    return shown | {"cef_details": cef(found, details, contexts(event))}
 
 
 # -- notes and notifications -------------------------------------------------------------------------------------------

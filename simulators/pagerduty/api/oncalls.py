@@ -59,6 +59,8 @@ def _entries(call: Call, since: int, until: int) -> Iterator[OnCall]:
 
 
 def _shifts(call: Call, kind: str, document: Document, since: int, until: int) -> tuple[Segment, ...]:
+    if since > call.now + AHEAD:
+        return ()
     last = max(until, since + instants.SECOND)
     return oncall.turns(Account(call.state), kind, document, since, last)
 
