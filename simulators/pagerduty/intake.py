@@ -246,8 +246,8 @@ def _open(
 
 
 def _bare(draft: Draft, integration: Document, key: str) -> Incident | None:
-    """Return the open incident without alerts that this integration opened under this key."""
-    for incident in draft.find(INCIDENTS, "key", key):
+    """Return the newest open incident without alerts that this integration opened under this key."""
+    for incident in reversed(draft.find(INCIDENTS, "key", key)):
         mine = incident.opened_by is not None and incident.opened_by.id == integration.id
         if mine and incident.status is not Status.RESOLVED:
             return incident

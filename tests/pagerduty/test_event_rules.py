@@ -220,6 +220,10 @@ def test_a_service_that_creates_incidents_only_has_no_alerts() -> None:
     assert duty.incident.status is Status.RESOLVED
     duty.send(key="k")
     assert [incident.status for incident in duty.incidents] == [Status.RESOLVED, Status.TRIGGERED]
+    reopened = {"incident": {"type": "incident", "status": "triggered"}}
+    assert duty.rest("PUT", f"/incidents/{shown['id']}", reopened, From=ALICE.email).status_code == 200
+    duty.send("resolve", key="k")
+    assert [incident.status for incident in duty.incidents] == [Status.TRIGGERED, Status.RESOLVED]
 
 
 def test_an_incident_without_alerts_counts_its_triggers_and_its_urgency_only_rises() -> None:
