@@ -162,6 +162,7 @@ def test_ids_of_nothing_are_refused_where_they_stand(here: Account) -> None:
     ("kind", "settings", "fields"),
     [
         ("http-server", {"interval": 61}, ["interval"]),
+        ("http-server", {"url": "  "}, ["url"]),
         ("http-server", {"interval": True}, ["interval"]),
         ("http-server", {"url": ""}, ["url"]),
         ("http-server", {"agents": []}, ["agents"]),

@@ -145,6 +145,9 @@ def _named(view: View, caller: Caller, kind: str, body: Shown, test: Test | None
 
 def _odd(settings: Shown, body: Shown) -> Iterable[FieldError]:
     """Yield an error for values that do not go with each other, or are no prefix or address."""
+    for name in ("url", "server", "domain"):
+        if name in body and not body[name].strip():
+            yield FieldError(name, "must not be blank")
     for name in ("subinterval", "httpInterval"):
         if (name in body or "interval" in body) and settings["interval"] % settings.get(name, 1):
             yield FieldError(name, "must divide the interval")
