@@ -31,6 +31,11 @@ from simulators.engine.world import World
 THREADS = 16
 #: Connections the system holds while every thread is busy.
 BACKLOG = 128
+#: Wall seconds a connection is kept for its next request: longer than clients wait between two attempts, which lose
+#: the request when the connection goes as they send it.
+KEPT = 75
+#: Wall seconds a caller has for the next bytes of a request.
+PATIENCE = 10
 #: How often, fifty times a second, a listener is asked whether it has stopped before it is left to itself.
 LOOKS = 75
 PLAIN_HTTP = (
@@ -156,8 +161,10 @@ class _Server(Server):
             site.bind(driver.world, driver.catch_up, driver.nudge),
             numthreads=THREADS,
             request_queue_size=BACKLOG,
+            timeout=KEPT,
             shutdown_timeout=1,
         )
+        self.ConnectionClass = _Connection
         self._bound = bound
         self._site = site
         self._world = driver.world
@@ -189,7 +196,15 @@ def _bind(driver: Driver, listener: Listener) -> _Server:
     return server
 
 
-class _TlsConnection(HTTPConnection):
+class _Connection(HTTPConnection):
+    """A connection that may rest for longer than a request may take to arrive."""
+
+    def __init__(self, server: Any, sock: socket.socket, makefile: Any = MakeFile) -> None:
+        sock.settimeout(PATIENCE)
+        super().__init__(server, sock, makefile)
+
+
+class _TlsConnection(_Connection):
     """A connection that shakes hands when it is first served."""
 
     def __init__(self, context: ssl.SSLContext, server: Any, sock: socket.socket, makefile: Any = MakeFile) -> None:
