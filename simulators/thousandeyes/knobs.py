@@ -64,7 +64,9 @@ class Knobs:
     #: An update of a test keeps what it does not mention, instead of setting it back to its default.
     test_updates_merge: bool = True
     #: The values of a test's request headers come back as asterisks, as a connector's do.
-    test_headers_masked: bool = False
+    test_headers_masked: bool = True
+    #: A test that asks for no status code of its own shows "default", as the description has it.
+    status_code_shown: bool = True
     #: Cleared alerts listed when no time range is given: "day" (the last 24 hours), "all" or "none".
     clear_without_range: str = "day"
     #: A time range without a state lists cleared and active alerts, instead of those that started in it.

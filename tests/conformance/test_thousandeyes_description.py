@@ -221,7 +221,7 @@ EVERYTHING = "?expand=agent,alert-rule,monitor,label,tag,shared-with-account"
 
 @pytest.mark.parametrize("kind", TESTS)
 def test_tests_of_every_type_answer_as_described(tour: Tour, kind: str) -> None:
-    """The whole life of a test of each type, with everything expanded; passwords never come back."""
+    """The whole life of a test of each type, with everything expanded; secrets never come back."""
     query = EVERYTHING if kind != "bgp" else EVERYTHING.replace("agent,", "")
     body = {"testName": f"a {kind} test", "description": "d", "sharedWithAccounts": ["1001"], **TESTS[kind]}
     made = tour.life(f"/tests/{kind}", body, "testId", {"description": "changed"}, query)
@@ -229,6 +229,7 @@ def test_tests_of_every_type_answer_as_described(tour: Tour, kind: str) -> None:
     assert made["alertRules"], "default rules are attached"
     text = json.dumps(made)
     assert '"p"' not in text
+    assert "secret" not in text
 
 
 def test_rules_alerts_and_results_answer_as_described(tour: Tour) -> None:

@@ -41,8 +41,8 @@ MEANT: Mapping[str, tuple[Any, Any]] = {
 }
 #: Objects of their own that must exist before a test can name them.
 MADE_BEFORE = ("labels", "tags", "credentials")
-#: Answers show these otherwise than they are sent: without the password, or with the port.
-SHOWN_OTHERWISE = ("oAuth", "server")
+#: Answers show these otherwise than they are sent: masked, or with the port.
+SHOWN_OTHERWISE = ("headers", "customHeaders", "oAuth", "server")
 
 
 def value_of(entry: Field, which: int) -> Any:

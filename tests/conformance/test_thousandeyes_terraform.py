@@ -22,7 +22,7 @@ BARE: dict[str, dict[str, Any]] = {
     "voice": {"targetAgentId": "11"},
 }
 #: What the provider does not know, or knows without a default: absent unless somebody set it.
-UNSAID = ("desiredStatusCode", "chromeOptions", "chromePolicies", "flagCollectConsoleLogs", "port", "agentInterfaces")
+UNSAID = ("chromeOptions", "chromePolicies", "flagCollectConsoleLogs", "port", "agentInterfaces")
 
 
 @pytest.fixture
@@ -48,6 +48,9 @@ def test_what_nobody_set_is_not_shown(provider: Provider, kind: str) -> None:
     assert provider("PUT", path + EVERYTHING, same | {"createdDate": "0001-01-01T00:00:00Z"}).status_code == 200
     shown = provider.read(path + EVERYTHING)
     assert [name for name in (*UNSAID, "customHeaders", "oAuth") if name in shown] == []
+    assert shown.get("desiredStatusCode") == (None if kind == "voice" else "default")
+    provider.world.transact(lambda draft: commands.set_knobs(draft, status_code_shown=False))
+    assert "desiredStatusCode" not in provider.read(path + EVERYTHING)
     assert shown["createdDate"] == "2026-03-02T09:00:00Z"
 
 
@@ -101,18 +104,18 @@ HEADED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_request_headers_of_a_test_are_shown(provider: Provider) -> None:
-    """What headers say is read as it was set, or plans were never stable; a knob masks it as a connector's."""
+def test_request_headers_of_a_test_are_masked(provider: Provider) -> None:
+    """Masked as a connector's are, unless the knob has it otherwise: plans are stable with values as they were set."""
     path = make(provider, "/tests/http-server", HEADED)
+    masked = provider.read(path)
+    assert (masked["headers"], masked["oAuth"]["headers"]) == (["X-Team: *****"], "Authorization: *****")
+    assert masked["customHeaders"] == {"all": {"X-All": "*****"}, "domains": {"cdn.example": {"X-Cdn": "*****"}}}
+    provider.world.transact(lambda draft: commands.set_knobs(draft, test_headers_masked=False))
     shown = provider.read(path)
     assert {name: shown[name] for name in ("headers", "customHeaders")} == {
         name: HEADED[name] for name in ("headers", "customHeaders")
     }
     assert shown["oAuth"]["headers"] == "Authorization: Basic abc"
-    provider.world.transact(lambda draft: commands.set_knobs(draft, test_headers_masked=True))
-    masked = provider.read(path)
-    assert (masked["headers"], masked["oAuth"]["headers"]) == (["X-Team: *****"], "Authorization: *****")
-    assert masked["customHeaders"] == {"all": {"X-All": "*****"}, "domains": {"cdn.example": {"X-Cdn": "*****"}}}
 
 
 def test_the_account_group_of_a_test_is_among_those_that_have_it(provider: Provider) -> None:
@@ -153,14 +156,6 @@ def test_network_measurements_bring_back_those_of_routes(provider: Provider) -> 
     for more in ({}, {"networkMeasurements": True, "bgpMeasurements": False}, {"networkMeasurements": True}):
         seen.append(provider("PUT", path, bare | more).json()["bgpMeasurements"])
     assert seen == [False, False, True]
-
-
-@pytest.mark.parametrize("alert_type", ["transactions", "web-transaction"])
-def test_a_type_of_alert_that_has_gone_is_refused(provider: Provider, alert_type: str) -> None:
-    """The vendor's backend fails over these; here the field is named."""
-    rule = {"ruleName": "r", "alertType": alert_type, "expression": '((probDetail != ""))', "roundsViolatingOutOf": 1}
-    answer = provider("POST", "/alerts/rules", rule)
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["alertType"])
 
 
 def test_an_account_group_may_name_cloud_agents(provider: Provider) -> None:

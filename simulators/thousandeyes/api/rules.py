@@ -28,8 +28,6 @@ _EXTRAS = (
 _BROWSER_ONLY = ("endpointAgentIds", "endpointLabelIds", "visitedSitesFilter")
 #: Alert types whose rules need a direction.
 _DIRECTED = ("end-to-end-agent",)
-#: Alert types that are still described, and for which no rule can be made any longer (Terraform provider).
-_RETIRED = ("transactions", "web-transaction")
 
 
 def rule_path(rule: AlertRule) -> str:
@@ -142,8 +140,6 @@ def _counts(body: Shown) -> Iterable[FieldError]:
 
 def _kind(body: Shown) -> Iterable[FieldError]:
     kind = body["alertType"]
-    if kind in _RETIRED:
-        yield FieldError("alertType", "is not supported any longer")
     if kind in _DIRECTED and "direction" not in body:
         yield FieldError("direction", f"is required for rules of type {kind}")
     if "includeCoveredPrefixes" in body and kind != "bgp":

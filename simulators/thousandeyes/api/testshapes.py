@@ -41,8 +41,11 @@ def full_test(view: View, caller: Caller, test: Test, expand: Expand) -> Shown:
     simple = shapes.simple_test(test)
     links = simple.pop("_links")
     document = simple | _settings(test, simple)
-    if view.knobs(Knobs).test_headers_masked:
+    knobs = view.knobs(Knobs)
+    if knobs.test_headers_masked:
         document |= _masked(document)
+    if knobs.status_code_shown and TEST_TYPES[test.type].field("desiredStatusCode") is not None:
+        document.setdefault("desiredStatusCode", "default")
     for name in dict.fromkeys(expand):
         document |= _PARTS[name](view, caller, test)
     return {**document, "_links": links}
