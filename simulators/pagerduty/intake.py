@@ -229,7 +229,7 @@ def _open(
     draft: Draft, service: Document, integration: Document, event: Mapping[str, Any], key: str, agent: Agent
 ) -> None:
     payload = event["payload"]
-    summary, severity = payload["summary"][:LONGEST_SUMMARY], payload.get("severity") or UNRATED
+    summary, severity = payload["summary"][:LONGEST_SUMMARY], _severity(event)
     id, now, frozen = draft.fresh(ALERT_ID, "pagerduty.alert"), draft.now, freeze(event)
     row = Alert(id, key, integration.id, service.id, None, Status.TRIGGERED, severity, summary, now, now, frozen)
     pause = grouping.pause(service)
@@ -271,17 +271,10 @@ def _tell_bare(draft: Draft, service: Document, incident: Incident, event: Mappi
         incidents.resolve(draft, incident, agent)
     else:
         known = [entry for entry in draft.find(LOG_ENTRIES, "incident", incident.id) if entry.type in _REPEATS]
-        cap = draft.knobs(Knobs).trigger_cap
-        if len(known) < cap:
-            history.log(draft, LogType.TRIGGER, incident, agent, data=freeze(event))
-        elif len(known) == cap:
-            history.log(draft, LogType.TRIGGER_LIMIT, incident, agent)
-        draft.record("event.appended", incident.id, number=incident.number, key=incident.key, count=len(known) + 1)
+        _repeat(draft, incident, agent, freeze(event), len(known), incident.key)
         severity = _severity(event)
-        risen = all(_RANK[severity] > _RANK[_severity(entry.data)] for entry in known if entry.data)
-        risen = risen and escalation.severity_based(service)
-        if risen and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:
-            incidents.set_urgency(draft, incident, agent, Urgency.HIGH)
+        if all(_RANK[severity] > _RANK[_severity(entry.data)] for entry in known if entry.data):
+            _rise(draft, service, incident, agent, severity)
 
 
 def _severity(event: Mapping[str, Any]) -> str:
@@ -322,7 +315,7 @@ def on_timer(draft: Draft, timer: Timer) -> None:
 
 def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, Any], agent: Agent) -> None:
     payload = event["payload"]
-    severity = max(alert.severity, payload.get("severity") or UNRATED, key=_RANK.__getitem__)
+    severity = max(alert.severity, _severity(event), key=_RANK.__getitem__)
     frozen = freeze(event)
     changed = replace(
         alert,
@@ -336,14 +329,33 @@ def _append(draft: Draft, service: Document, alert: Alert, event: Mapping[str, A
     if alert.incident is None:
         return
     incident = draft.need(INCIDENTS, alert.incident)
+    _repeat(draft, incident, agent, frozen, alert.triggers, alert.key, alert.id)
+    if _RANK[severity] > _RANK[alert.severity]:
+        _rise(draft, service, incident, agent, severity)
+
+
+def _repeat(
+    draft: Draft,
+    incident: Incident,
+    agent: Agent,
+    event: Mapping[str, Any],
+    before: int,
+    key: str | None,
+    alert: str | None = None,
+) -> None:
+    """List a repeated trigger, the one after ``before`` others, as long as the log takes them."""
     cap = draft.knobs(Knobs).trigger_cap
-    if alert.triggers < cap:
-        history.log(draft, LogType.TRIGGER, incident, agent, alert=alert.id, data=frozen)
-    elif alert.triggers == cap:
-        history.log(draft, LogType.TRIGGER_LIMIT, incident, agent, alert=alert.id)
-    draft.record("event.appended", incident.id, number=incident.number, key=alert.key, count=changed.triggers)
-    risen = escalation.severity_based(service) and _RANK[severity] > _RANK[alert.severity]
-    if risen and escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH:
+    if before < cap:
+        history.log(draft, LogType.TRIGGER, incident, agent, alert=alert, data=event)
+    elif before == cap:
+        history.log(draft, LogType.TRIGGER_LIMIT, incident, agent, alert=alert)
+    draft.record("event.appended", incident.id, number=incident.number, key=key, count=before + 1)
+
+
+def _rise(draft: Draft, service: Document, incident: Incident, agent: Agent, severity: str) -> None:
+    """Raise an incident's urgency where the service goes by severity and ``severity`` asks for it."""
+    high = escalation.service_urgency(service, severity, draft.now) is Urgency.HIGH
+    if escalation.severity_based(service) and high:
         incidents.set_urgency(draft, incident, agent, Urgency.HIGH)
 
 

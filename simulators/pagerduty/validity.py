@@ -86,11 +86,16 @@ def _attachment_problems(event: Mapping[str, Any]) -> list[str]:
             continue
         for at, entry in enumerate(entries or ()):
             address = entry.get(field) if isinstance(entry, Mapping) else None
-            if _missing(address):
-                found.append(f"'{name}[{at}].{field}' is missing or blank")
-            elif name == "images" and not str(address).startswith(SECURE):
-                found.append(f"'{name}[{at}].{field}' is invalid (must be served over https)")
+            found += _address_problems(f"'{name}[{at}].{field}'", address, image=name == "images")
     return found
+
+
+def _address_problems(where: str, address: Any, *, image: bool) -> list[str]:
+    """Return what is wrong with the address of a link or an image."""
+    if _missing(address):
+        return [f"{where} is missing or blank"]
+    insecure = image and not str(address).startswith(SECURE)
+    return [f"{where} is invalid (must be served over https)"] if insecure else []
 
 
 def _summary_problems(payload: Mapping[str, Any], knobs: Knobs) -> list[str]:
@@ -146,8 +151,5 @@ def _context_problems(contexts: Any) -> list[str]:
             found.append(f"contexts[{at}].type is invalid (must be one of: link image)")
             continue
         field = "href" if kind == "link" else "src"
-        if _missing(entry.get(field)):
-            found.append(f"contexts[{at}].{field} is missing or blank")
-        elif kind == "image" and not str(entry[field]).startswith(SECURE):
-            found.append(f"contexts[{at}].{field} is invalid (must be served over https)")
+        found += _address_problems(f"contexts[{at}].{field}", entry.get(field), image=kind == "image")
     return found

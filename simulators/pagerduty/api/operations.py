@@ -22,13 +22,13 @@ from simulators.engine.resources import Field, Problem, check
 from simulators.engine.web import answer, decode_cursor, encode_cursor, transact, world
 from simulators.pagerduty.api.call import Actor, Call, actor_of, admit, credential, read_body
 from simulators.pagerduty.api.errors import Code, invalid, refuse, wording
-from simulators.pagerduty.api.resources import REFERENCE
+from simulators.pagerduty.api.resources import REFERENCE, RESOURCES
 from simulators.pagerduty.model import Knobs
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 100
 #: What the documentation wants a From for and Terraform's provider creates without one, see ``setup_needs_from``.
-SETUP = frozenset({"/users", "/maintenance_windows"})
+SETUP = frozenset(resource.path for resource in RESOURCES if resource.from_header)
 #: ``offset + limit`` may not exceed it (PagerDuty: pagination).
 DEEPEST = 10_000
 #: Larger offsets than this are no numbers anybody means.

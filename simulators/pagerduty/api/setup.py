@@ -86,8 +86,8 @@ def _target(call: Call, target: Mapping[str, Any]) -> dict[str, Any]:
     Terraform's provider does; it is then shown under that name."""
     kind = target_kind(target)
     found = call.state.get(DOCUMENTS[kind], target["id"])
-    shifts = call.state.get(DOCUMENTS["v3_schedules"], target["id"]) if kind == "schedules" else None
-    if found is None and shifts is not None:
+    shifts = call.state.get(DOCUMENTS["v3_schedules"], target["id"]) if found is None and kind == "schedules" else None
+    if shifts is not None:
         return {"id": shifts.id, "type": f"{shifts.kind}_reference", "shown_as": "schedule_reference"}
     if found is None:
         raise not_found()
